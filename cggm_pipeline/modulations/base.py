@@ -1,0 +1,111 @@
+"""What a balancing method sees of a training step, and the promise it keeps. Torch and nothing else."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Record = dict[str, Any]
+"""What a step wants logged: names to scalar tensors, or to mappings from modality to scalar tensor. Never on the host."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One forward pass, as a modulation sees it.
+
+    `features`: per modality, attached to the graph; plain tensors, or anything with `.detach()`. `fused`: z, what the
+    head reads. `logits` = head(z). `target`: as the loss takes it. `blocks`: where each modality's features lie in the
+    last axis of z if z is their concatenation. `rerun(names)`: logits with these modalities' features set to zero.
+    """
+
+    features: Mapping[str, Any]
+    fused: Tensor
+    logits: Tensor
+    target: Tensor
+    epoch: int = 0
+    index: int = 0
+    blocks: Mapping[str, slice] | None = None
+    rerun: Callable[[Collection[str]], Tensor] | None = None
+
+
+class Parts:
+    """Which trainable parameters belong to which modality.
+
+    Groups are made by module object, never by name. An empty group and a parameter in two groups are ValueErrors.
+    """
+
+    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
+        self._parameters = {
+            name: [parameter for parameter in module.parameters() if parameter.requires_grad]
+            for name, module in modules.items()
+        }
+        owner: dict[Tensor, str] = {}
+        for name, parameters in self._parameters.items():
+            if not parameters:
+                raise ValueError(f"modality {name!r} has no trainable parameter, so nothing of it can be balanced")
+            for parameter in parameters:
+                if parameter in owner:
+                    raise ValueError(f"modalities {owner[parameter]!r} and {name!r} share a parameter of shape "
+                                     f"{tuple(parameter.shape)}; a shared parameter belongs to no modality")
+                owner[parameter] = name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._parameters)
+
+    def parameters(self, name: str) -> list[nn.Parameter]:
+        """The trainable parameters of one modality."""
+        return self._parameters[name]  # type: ignore[return-value]
+
+    def gradients(self, name: str) -> list[Tensor]:
+        """The gradients of one modality that exist now."""
+        return [parameter.grad for parameter in self._parameters[name] if parameter.grad is not None]
+
+    @torch.no_grad()
+    def scale_(self, factors: Mapping[str, Tensor]) -> None:
+        """Multiply each modality's gradients by its scalar tensor, in place and without a host synchronisation."""
+        for name, factor in factors.items():
+            gradients = self.gradients(name)
+            if gradients:
+                torch._foreach_mul_(gradients, factor)
+
+
+class Modulation(nn.Module, ABC):
+    """A balancing method. Runtime values are positional, the method's parameters keyword-only.
+
+    Call `penalty` before backward (once per micro-batch), `modulate_` after the last backward of an optimiser step,
+    after unscaling and before clipping; or `backward`, which is both around one loss.backward(). What a method
+    remembers between steps is a buffer, so that a checkpoint holds it. Nothing here moves a value to the host.
+    """
+
+    def start_epoch(self, epoch: int, peek: Iterable[Step] = ()) -> None:
+        """Called before an epoch's first step."""
+
+    def penalty(self, step: Step) -> Tensor | float:
+        """A term of the loss, before backward."""
+        return 0.0
+
+    def modulate_(self, step: Step) -> Record:
+        """Edit `.grad` in place, after backward; returns what to log."""
+        return {}
+
+    def rates(self) -> Mapping[str, Tensor]:
+        """Factors on the learning rates, per modality."""
+        return {}
+
+    def mask(self, features: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Features before fusion, dropped or changed."""
+        return features
+
+    def end_epoch(self, epoch: int, probe: Any = None) -> None:
+        """Called after an epoch's last step; `probe()` gives train and validation features."""
+
+    def backward(self, loss: Tensor, step: Step, backward: Callable[[Tensor], Any] = Tensor.backward) -> Record:
+        """The one call that replaces `loss.backward()`."""
+        backward(loss + self.penalty(step))
+        return self.modulate_(step)

@@ -1,0 +1,42 @@
+"""The ground of every spec class: strict, frozen, no unknown keys; and the few value types that all documents share."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Layout = Literal["vector", "tokens", "pyramid"]
+
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*$", max_length=64)]
+"""A name that is safe in a path, a shell and a column header: lower-case letters, digits, single - or _ between them."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+"""A dropout or mixing rate in [0, 1)."""
+
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+
+
+class Spec(BaseModel):
+    """One mapping of a document. Unknown keys, coerced types, NaN and infinities are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Kind(Spec):
+    """One member of a union, chosen by its `kind`. Its other fields are its implementation's keyword arguments.
+
+    `source` is where the idea comes from (paper, equation); `equation` one line of mathematics; both for `cggm explain`.
+    """
+
+    source: ClassVar[str] = ""
+    equation: ClassVar[str] = ""
+
+    kind: str
+
+    def arguments(self) -> dict[str, object]:
+        """The keyword arguments of the implementation: every field but `kind`, nested specs left whole."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name != "kind"}

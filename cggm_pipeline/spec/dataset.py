@@ -1,0 +1,50 @@
+"""The dataset document: specs/datasets/NAME.yaml. One prepare stage each, shared by every experiment that names it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cggm_pipeline.spec.base import Count, Kind, Slug, Spec
+from cggm_pipeline.spec.sources import Size, Source, Split
+
+
+class Shape(Spec):
+    """The shape of one sample of a modality, without the batch axis: (D), (T, D) or (C, H, W); null: varies.
+
+    `dtype: text` is a string per sample (shape empty).
+    """
+
+    shape: Annotated[tuple[Size, ...], Field(max_length=4, strict=False)]
+    dtype: Literal["float32", "float16", "int64", "int16", "uint8", "text"] = "float32"
+
+
+class Classes(Kind):
+    """A class index per sample; `names` are optional and in index order."""
+
+    kind: Literal["classes"]
+    number: Annotated[int, Field(ge=2)]
+    names: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+
+
+class Values(Kind):
+    """`width` real numbers per sample."""
+
+    kind: Literal["values"]
+    width: Count = 1
+
+
+Target = Annotated[Classes | Values, Field(discriminator="kind")]
+
+
+class Dataset(Spec):
+    """What the raw data are, how they are split, and the shapes that `prepare` will check."""
+
+    version: Literal[1]
+    kind: Literal["dataset"]
+    description: str = ""
+    source: Source
+    split: Split
+    modalities: Annotated[dict[Slug, Shape], Field(min_length=1)]
+    target: Target

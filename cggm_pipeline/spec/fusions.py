@@ -1,0 +1,100 @@
+"""Fusions: the features of all modalities to one representation z, which one linear head reads."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from cggm_pipeline.spec.base import Count, Kind, Layout, Rate
+from cggm_pipeline.spec.encoders import Activation
+
+
+class FusionSpec(Kind):
+    """A fusion. `accepts` are the feature layouts it can take."""
+
+    accepts: ClassVar[frozenset[Layout]] = frozenset({"vector"})
+    min_modalities: ClassVar[int] = 1
+
+
+class Concat(FusionSpec):
+    """Features side by side, sorted by modality name. With a `width` a linear layer and an activation follow."""
+
+    equation: ClassVar[str] = "z = [h_1 .. h_M]   or   z = act(P [h_1 .. h_M] + c)"
+
+    kind: Literal["concat"]
+    width: Count | None = None
+    activation: Activation = "relu"
+    dropout: Rate = 0.0
+
+
+class Sum(FusionSpec):
+    """One linear projection per modality, added up."""
+
+    equation: ClassVar[str] = "z = sum_m (P_m h_m + c_m)"
+
+    kind: Literal["sum"]
+    width: Count = 64
+
+
+class Gated(FusionSpec):
+    """Gated multimodal units: per modality a tanh projection, weighted by gates that read all modalities."""
+
+    source: ClassVar[str] = "Arevalo et al. 2017, section 3.1"
+    equation: ClassVar[str] = "z = sum_m sigmoid(G_m [h_1 .. h_M]) * tanh(P_m h_m)"
+
+    kind: Literal["gated"]
+    width: Count = 64
+
+
+class Film(FusionSpec):
+    """One modality modulates the sum of the others by a feature-wise affine map."""
+
+    source: ClassVar[str] = "Perez et al. 2018 (FiLM)"
+    equation: ClassVar[str] = "z = gamma(h_c) * sum_m P_m h_m + beta(h_c)"
+    min_modalities: ClassVar[int] = 2
+
+    kind: Literal["film"]
+    condition: str
+    width: Count = 64
+
+
+class Transformer(FusionSpec):
+    """Tokens of all modalities in one sequence, a Transformer over it, the first token, a residual block (as CGGM)."""
+
+    source: ClassVar[str] = "Guo et al. 2024 (CGGM), section 4"
+    accepts: ClassVar[frozenset[Layout]] = frozenset({"tokens", "vector"})
+
+    kind: Literal["transformer"]
+    heads: Count = 5
+    layers: Count = 2
+    attention_dropout: Rate = 0.1
+    relu_dropout: Rate = 0.1
+    residual_dropout: Rate = 0.1
+    embedding_dropout: Rate = 0.0
+    output_dropout: Rate = 0.1
+
+
+class LowRank(FusionSpec):
+    """Low-rank multimodal fusion: the tensor product of all modalities, CP-factorised."""
+
+    source: ClassVar[str] = "Liu et al. 2018 (LMF), equation 6"
+    equation: ClassVar[str] = "z = sum_r w_r prod_m (F_m^r [h_m; 1]) + c"
+
+    kind: Literal["low_rank"]
+    width: Count = 64
+    rank: Count = 4
+
+
+class Late(FusionSpec):
+    """The mean of one linear classifier per modality: z = [h_1 .. h_M] / M, read by W = [W_1 .. W_M]."""
+
+    equation: ClassVar[str] = "logits = (1/M) sum_m W_m h_m + b"
+
+    kind: Literal["late"]
+
+
+Fusion = Annotated[
+    Concat | Sum | Gated | Film | Transformer | LowRank | Late,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,92 @@
+"""Sources: raw data as their owners publish them. The readers are `cggm_pipeline.data.sources`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from cggm_pipeline.spec.base import Count, Kind, Seed, Slug, Spec
+
+RelativePath = Annotated[str, Field(min_length=1, max_length=500)]
+"""A path inside the project, with forward slashes, no `..` and no leading slash."""
+
+
+class SourceSpec(Kind):
+    """Raw data. `raw_paths` are the files or folders that must lie in the project before `prepare` can run."""
+
+    def raw_paths(self) -> tuple[str, ...]:
+        return ()
+
+
+class DigitsTwoView(SourceSpec):
+    """The 1,797 handwritten digits that scikit-learn ships, as two views of one digit.
+
+    View `rotated`: the image rotated by an angle uniform in +-`rotation` degrees. View `noisy`: another image of the
+    same digit plus uniform noise in [0, `noise`], clipped to [0, 1]. Views are paired inside a split, never across.
+    """
+
+    source: ClassVar[str] = "UCI optical digits (Alpaydin & Kaynak 1998); two-view protocol of Wang et al., ICML 2015"
+
+    kind: Literal["digits_two_view"]
+    noise: Annotated[float, Field(ge=0)] = 1.0
+    rotation: Annotated[float, Field(ge=0, le=180)] = 45.0
+    seed: Seed = 0
+
+
+class Column(Spec):
+    """One modality of a table: which column(s) of the CSV, and what stands in them.
+
+    `type`: "image" and "audio" and "npy" are paths relative to the CSV's folder, "text" is the cell itself, "numbers"
+    are one or more numeric columns. An empty cell makes the modality absent in that row.
+    """
+
+    columns: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    type: Literal["image", "audio", "text", "numbers", "npy"]
+
+
+class Table(SourceSpec):
+    """A CSV of one's own: a row is a sample, columns are modalities, a target, an id and, if there is one, a split."""
+
+    kind: Literal["table"]
+    path: RelativePath
+    columns: Annotated[dict[Slug, Column], Field(min_length=1)]
+    target: str
+    id: str | None = None
+    split: str | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+
+    def raw_paths(self) -> tuple[str, ...]:
+        return (self.path,)
+
+
+Source = Annotated[DigitsTwoView | Table, Field(discriminator="kind")]
+
+
+class Published(Kind):
+    """The split that the source itself carries (a split column, separate files)."""
+
+    kind: Literal["published"]
+
+
+class Random(Kind):
+    """Shares drawn at random with `seed`; the rest is training. Drawn once, written to specs/splits/, then pinned."""
+
+    kind: Literal["random"]
+    valid: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    seed: Seed = 0
+
+
+class Stratified(Kind):
+    """As `random`, class by class."""
+
+    kind: Literal["stratified"]
+    valid: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    seed: Seed = 0
+
+
+Split = Annotated[Published | Random | Stratified, Field(discriminator="kind")]
+
+Size = Count | None

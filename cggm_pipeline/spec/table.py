@@ -1,0 +1,35 @@
+"""The table document: specs/tables/NAME.yaml. One base experiment, one row per method."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from cggm_pipeline.spec.base import Seed, Slug, Spec
+
+
+class Claimed(Spec):
+    """Where a paper's number for this row stands: a claims file in specs/claims/, and the row in it."""
+
+    table: Slug
+    row: str
+
+
+class Table(Spec):
+    """A paper's table. A row is a mapping of overrides on the base (experiment sections, and `published`).
+
+    `sweep` adds one row for each combination: dotted keys of the experiment to lists of values.
+    `baseline` is the row that paired differences are taken to; `metric` (null: the task's own) heads the table.
+    """
+
+    version: Literal[1]
+    kind: Literal["table"]
+    title: str = ""
+    description: str = ""
+    base: str
+    rows: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    sweep: dict[str, Annotated[tuple[Any, ...], Field(min_length=1, strict=False)]] = Field(default_factory=dict)
+    baseline: str | None = None
+    metric: Slug | None = None
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] | None = None

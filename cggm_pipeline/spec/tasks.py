@@ -1,0 +1,78 @@
+"""Tasks and their losses: what the network predicts, how wrong it is, and what is measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from cggm_pipeline.spec.base import Kind, Layout, Positive, Rate
+
+
+class CrossEntropy(Kind):
+    """Softmax cross-entropy. `class_weights`: null, "balanced" (inverse training frequency) or one weight per class."""
+
+    kind: Literal["cross_entropy"]
+    label_smoothing: Rate = 0.0
+    class_weights: Literal["balanced"] | Annotated[tuple[Positive, ...], Field(strict=False)] | None = None
+
+
+class Focal(Kind):
+    """Focal loss: cross-entropy times (1 - p_y) ** gamma."""
+
+    source: ClassVar[str] = "Lin et al. 2017, equation 5"
+
+    kind: Literal["focal"]
+    gamma: Annotated[float, Field(ge=0)] = 2.0
+
+
+class L1(Kind):
+    """Mean absolute error."""
+
+    kind: Literal["l1"]
+
+
+class MSE(Kind):
+    """Mean squared error."""
+
+    kind: Literal["mse"]
+
+
+class Huber(Kind):
+    """Huber loss: quadratic below `delta`, linear above."""
+
+    kind: Literal["huber"]
+    delta: Positive = 1.0
+
+
+ClassificationLoss = Annotated[CrossEntropy | Focal, Field(discriminator="kind")]
+RegressionLoss = Annotated[L1 | MSE | Huber, Field(discriminator="kind")]
+
+
+class TaskSpec(Kind):
+    """A task. `target` is the kind of target the dataset must declare; `accepts` the layouts of z its head can read."""
+
+    target: ClassVar[str] = ""
+    accepts: ClassVar[frozenset[Layout]] = frozenset({"vector"})
+
+
+class Classification(TaskSpec):
+    """One of C classes; the score that CGGM compares is the accuracy on the mini-batch."""
+
+    target: ClassVar[str] = "classes"
+
+    kind: Literal["classification"]
+    loss: ClassificationLoss = CrossEntropy(kind="cross_entropy")
+
+
+class Regression(TaskSpec):
+    """Real values. `score`: "sign" (share of right signs, as CGGM on sentiment) or "exp_loss" (exp(-loss), general)."""
+
+    target: ClassVar[str] = "values"
+
+    kind: Literal["regression"]
+    loss: RegressionLoss = L1(kind="l1")
+    score: Literal["sign", "exp_loss"] = "exp_loss"
+
+
+Task = Annotated[Classification | Regression, Field(discriminator="kind")]
