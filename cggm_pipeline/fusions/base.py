@@ -26,3 +26,12 @@ class Fusion(nn.Module, ABC):
     @abstractmethod
     def forward(self, features: Mapping[str, Features]) -> Features:
         """The features of every modality to z with `width` channels."""
+
+
+def blocks(widths: Mapping[str, int]) -> dict[str, slice]:
+    """Where each modality lies in a concatenation that is sorted by name."""
+    places, start = {}, 0
+    for name in sorted(widths):
+        places[name] = slice(start, start + widths[name])
+        start += widths[name]
+    return places

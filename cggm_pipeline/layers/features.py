@@ -8,20 +8,11 @@ from typing import Literal
 
 from torch import Tensor
 
+from cggm_pipeline.data.input import Input
+
+__all__ = ["Features", "Input", "Layout", "Output"]
+
 Layout = Literal["vector", "tokens", "pyramid"]
-
-
-@dataclass(frozen=True)
-class Input:
-    """One modality of a batch.
-
-    `values`: (B, D), (B, T, D) or (B, C, H, W). `mask`: (B, T) bool, True where a time step is padding.
-    `present`: (B,) bool, False where a sample lacks this modality (its values are zeros); null: all are there.
-    """
-
-    values: Tensor
-    mask: Tensor | None = None
-    present: Tensor | None = None
 
 
 @dataclass(frozen=True)

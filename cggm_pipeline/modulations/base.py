@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 Record = dict[str, Any]
-"""What a step wants logged: names to scalar tensors, or to mappings from modality to scalar tensor. Never on the host."""
+"""What a step wants logged: names to scalar tensors or to mappings from modality to scalar tensor, on the device."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Step:
     `features`: per modality, attached to the graph; plain tensors, or anything with `.detach()`. `fused`: z, what the
     head reads. `logits` = head(z). `target`: as the loss takes it. `blocks`: where each modality's features lie in the
     last axis of z if z is their concatenation. `rerun(names)`: logits with these modalities' features set to zero.
+    `samples`: how many of the batch count, all by default; 0 where a process takes part without a sample of its own.
     """
 
     features: Mapping[str, Any]
@@ -31,6 +32,12 @@ class Step:
     index: int = 0
     blocks: Mapping[str, slice] | None = None
     rerun: Callable[[Collection[str]], Tensor] | None = None
+    samples: int | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of samples that count."""
+        return self.target.shape[0] if self.samples is None else self.samples
 
 
 class Parts:
@@ -40,7 +47,7 @@ class Parts:
     """
 
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
-        self._parameters = {
+        self._parameters: dict[str, list[nn.Parameter]] = {
             name: [parameter for parameter in module.parameters() if parameter.requires_grad]
             for name, module in modules.items()
         }
@@ -50,8 +57,10 @@ class Parts:
                 raise ValueError(f"modality {name!r} has no trainable parameter, so nothing of it can be balanced")
             for parameter in parameters:
                 if parameter in owner:
-                    raise ValueError(f"modalities {owner[parameter]!r} and {name!r} share a parameter of shape "
-                                     f"{tuple(parameter.shape)}; a shared parameter belongs to no modality")
+                    raise ValueError(
+                        f"modalities {owner[parameter]!r} and {name!r} share a parameter of shape "
+                        f"{tuple(parameter.shape)}; a shared parameter belongs to no modality"
+                    )
                 owner[parameter] = name
 
     @property
@@ -60,11 +69,21 @@ class Parts:
 
     def parameters(self, name: str) -> list[nn.Parameter]:
         """The trainable parameters of one modality."""
-        return self._parameters[name]  # type: ignore[return-value]
+        return self._parameters[name]
 
     def gradients(self, name: str) -> list[Tensor]:
         """The gradients of one modality that exist now."""
         return [parameter.grad for parameter in self._parameters[name] if parameter.grad is not None]
+
+    @torch.no_grad()
+    def gradient_norm(self, name: str) -> Tensor:
+        """The Euclidean norm of one modality's whole gradient, a scalar tensor; 0 where no gradient exists now."""
+        gradients = self.gradients(name)
+        if not gradients:
+            return torch.zeros((), device=self._parameters[name][0].device)
+        norms = [each.float() for each in torch._foreach_norm(gradients)]
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+        return norm
 
     @torch.no_grad()
     def scale_(self, factors: Mapping[str, Tensor]) -> None:

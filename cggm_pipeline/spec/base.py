@@ -8,8 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Layout = Literal["vector", "tokens", "pyramid"]
 
-Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*$", max_length=64)]
-"""A name that is safe in a path, a shell and a column header: lower-case letters, digits, single - or _ between them."""
+SLUG_PATTERN = r"^[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*$"
+SLUG_RULE = "lower-case letters and digits, a letter first, single - or _ between; at most 64"
+
+Slug = Annotated[str, Field(pattern=SLUG_PATTERN, max_length=64)]
+"""A name that is safe in a path, a shell and a column header: lower-case letters, digits, single - or _ between."""
+
+_PATH_PART = r"\.{0,2}[^\x00-\x1f\x7f./\\\"'`$;|&<>*?~{}\[\]!#:%][^\x00-\x1f\x7f/\\\"'`$;|&<>*?~{}\[\]!#:%]*"
+PATH_PATTERN = f"^{_PATH_PART}(?:/{_PATH_PART})*$"
+
+RelativePath = Annotated[str, Field(pattern=PATH_PATTERN, max_length=500)]
+"""A path inside the project: forward slashes, no leading slash, no `..`, nothing that a shell or DVC would expand."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -29,7 +38,7 @@ class Spec(BaseModel):
 class Kind(Spec):
     """One member of a union, chosen by its `kind`. Its other fields are its implementation's keyword arguments.
 
-    `source` is where the idea comes from (paper, equation); `equation` one line of mathematics; both for `cggm explain`.
+    `source` is where the idea comes from (paper, equation), `equation` one line of mathematics, both for `cggm explain`.
     """
 
     source: ClassVar[str] = ""

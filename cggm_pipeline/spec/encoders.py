@@ -11,14 +11,28 @@ from cggm_pipeline.spec.base import Count, Kind, Layout, Rate
 Activation = Literal["relu", "gelu", "tanh", "silu"]
 
 
+Shape = tuple[int | None, ...]
+"""One sample's shape: (D), (T, D) or (C, H, W); null where a size varies."""
+
+
 class EncoderSpec(Kind):
-    """An encoder. `ranks` are the input ranks (without the batch axis) it reads; `layout` is the form of its features."""
+    """An encoder. `ranks`: the input ranks (without the batch axis) it reads; `layout`: the form of its features."""
 
     ranks: ClassVar[frozenset[int]] = frozenset({1, 2, 3})
 
     @property
     def layout(self) -> Layout:
+        """The form of the features."""
         return "vector"
+
+    @property
+    def features_width(self) -> int | None:
+        """The width of the features; null where only the built network knows it."""
+        return None
+
+    def fixed(self, shape: Shape) -> Shape:
+        """Those sizes of a sample that the encoder needs to know: by default the channels, or the last axis."""
+        return shape[:1] if len(shape) == 3 else shape[-1:]
 
 
 class MLP(EncoderSpec):
@@ -29,6 +43,13 @@ class MLP(EncoderSpec):
     activation: Activation = "relu"
     dropout: Rate = 0.0
     batch_norm: bool = False
+
+    @property
+    def features_width(self) -> int | None:
+        return self.hidden[-1]
+
+    def fixed(self, shape: Shape) -> Shape:
+        return shape
 
 
 class Conv(EncoderSpec):
@@ -47,6 +68,10 @@ class Conv(EncoderSpec):
     @property
     def layout(self) -> Layout:
         return self.output
+
+    @property
+    def features_width(self) -> int | None:
+        return self.channels[-1] if self.output == "vector" else None
 
 
 class Transformer(EncoderSpec):
@@ -68,6 +93,10 @@ class Transformer(EncoderSpec):
     @property
     def layout(self) -> Layout:
         return "tokens" if self.output == "tokens" else "vector"
+
+    @property
+    def features_width(self) -> int | None:
+        return self.width
 
 
 class Timm(EncoderSpec):

@@ -6,14 +6,19 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from cggm_pipeline.spec.base import Count, Kind, Layout, Rate
+from cggm_pipeline.spec.base import Count, Kind, Layout, Rate, Slug
 from cggm_pipeline.spec.encoders import Activation
 
 
 class FusionSpec(Kind):
-    """A fusion. `accepts` are the feature layouts it can take."""
+    """A fusion. `accepts` are the feature layouts it can take, `layout` is the form of z.
+
+    `equal_widths`: whether the features of all modalities must be equally wide.
+    """
 
     accepts: ClassVar[frozenset[Layout]] = frozenset({"vector"})
+    layout: ClassVar[Layout] = "vector"
+    equal_widths: ClassVar[bool] = False
     min_modalities: ClassVar[int] = 1
 
 
@@ -55,7 +60,7 @@ class Film(FusionSpec):
     min_modalities: ClassVar[int] = 2
 
     kind: Literal["film"]
-    condition: str
+    condition: Slug
     width: Count = 64
 
 
@@ -64,6 +69,7 @@ class Transformer(FusionSpec):
 
     source: ClassVar[str] = "Guo et al. 2024 (CGGM), section 4"
     accepts: ClassVar[frozenset[Layout]] = frozenset({"tokens", "vector"})
+    equal_widths: ClassVar[bool] = True
 
     kind: Literal["transformer"]
     heads: Count = 5

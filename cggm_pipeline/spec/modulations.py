@@ -1,4 +1,4 @@
-"""Modulations: how the training of the modalities is balanced. The implementations stand alone in `cggm_pipeline.modulations`."""
+"""Modulations: how the training of the modalities is balanced. The methods themselves: `cggm_pipeline.modulations`."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ class Classifiers(Spec):
 
 
 class ModulationSpec(Kind):
-    """A balancing method. `tasks` are the task kinds it is defined for, `min_modalities` the fewest it can balance."""
+    """A balancing method. `tasks` are the task kinds it is defined for, `min_modalities` the fewest it can balance.
+
+    `trains_classifiers`: whether it trains one classifier per modality (section `classifiers`).
+    """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"classification", "regression"})
     min_modalities: ClassVar[int] = 2
+    trains_classifiers: ClassVar[bool] = False
 
     def effective(self) -> ModulationSpec:
         """The method that is really run: `none` where the parameters switch everything off."""
@@ -50,6 +54,7 @@ class UnimodalLosses(ModulationSpec):
 
     source: ClassVar[str] = "the multi-task baseline of Wang et al. 2020 and Wei & Hu 2024"
     equation: ClassVar[str] = "L <- L + weight * sum_i L(c_i(h_i), y)"
+    trains_classifiers: ClassVar[bool] = True
 
     kind: Literal["unimodal_losses"]
     weight: Positive = 1.0
@@ -77,6 +82,7 @@ class CGGM(ModulationSpec):
     equation: ClassVar[str] = (
         "B_i = (S - d_i) / S;  grad(encoder i) <- rho B_i grad;  L <- L + lam / M sum_i (|B_i| - B_i cos(g, g_i))"
     )
+    trains_classifiers: ClassVar[bool] = True
 
     kind: Literal["cggm"]
     preset: Preset

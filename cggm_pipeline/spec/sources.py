@@ -6,14 +6,22 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from cggm_pipeline.spec.base import Count, Kind, Seed, Slug, Spec
-
-RelativePath = Annotated[str, Field(min_length=1, max_length=500)]
-"""A path inside the project, with forward slashes, no `..` and no leading slash."""
+from cggm_pipeline.spec.base import Count, Kind, RelativePath, Seed, Slug, Spec
 
 
 class SourceSpec(Kind):
-    """Raw data. `raw_paths` are the files or folders that must lie in the project before `prepare` can run."""
+    """Raw data. `raw_paths` are the files or folders that must lie in the project before `prepare` can run.
+
+    `shapes`: the modalities that the raw data have, and their shapes; null where the author of the document says it.
+    `classes`: the number of classes, likewise.
+    """
+
+    shapes: ClassVar[dict[str, tuple[int | None, ...]] | None] = None
+    classes: ClassVar[int | None] = None
+
+    def splits(self) -> bool:
+        """Whether the raw data carry a split of their own."""
+        return False
 
     def raw_paths(self) -> tuple[str, ...]:
         return ()
@@ -27,6 +35,9 @@ class DigitsTwoView(SourceSpec):
     """
 
     source: ClassVar[str] = "UCI optical digits (Alpaydin & Kaynak 1998); two-view protocol of Wang et al., ICML 2015"
+
+    shapes: ClassVar[dict[str, tuple[int | None, ...]] | None] = {"rotated": (1, 8, 8), "noisy": (1, 8, 8)}
+    classes: ClassVar[int | None] = 10
 
     kind: Literal["digits_two_view"]
     noise: Annotated[float, Field(ge=0)] = 1.0
@@ -56,6 +67,9 @@ class Table(SourceSpec):
     split: str | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
 
+    def splits(self) -> bool:
+        return self.split is not None
+
     def raw_paths(self) -> tuple[str, ...]:
         return (self.path,)
 
@@ -64,9 +78,14 @@ Source = Annotated[DigitsTwoView | Table, Field(discriminator="kind")]
 
 
 class Published(Kind):
-    """The split that the source itself carries (a split column, separate files)."""
+    """The split that the source itself carries (a split column, separate files).
+
+    `valid`: where no validation split is published, this share of the published training split becomes one, with `seed`.
+    """
 
     kind: Literal["published"]
+    valid: Annotated[float, Field(gt=0, lt=1)] | None = None
+    seed: Seed = 0
 
 
 class Random(Kind):

@@ -50,9 +50,13 @@ RegressionLoss = Annotated[L1 | MSE | Huber, Field(discriminator="kind")]
 
 
 class TaskSpec(Kind):
-    """A task. `target` is the kind of target the dataset must declare; `accepts` the layouts of z its head can read."""
+    """A task. `target` is the kind of target the dataset must declare; `accepts` the layouts of z its head can read.
+
+    `metrics`: what is measured on every split, and whether more of it is better.
+    """
 
     target: ClassVar[str] = ""
+    metrics: ClassVar[dict[str, bool]] = {}
     accepts: ClassVar[frozenset[Layout]] = frozenset({"vector"})
 
 
@@ -60,6 +64,14 @@ class Classification(TaskSpec):
     """One of C classes; the score that CGGM compares is the accuracy on the mini-batch."""
 
     target: ClassVar[str] = "classes"
+    metrics: ClassVar[dict[str, bool]] = {
+        "accuracy": True,
+        "f1_macro": True,
+        "f1_weighted": True,
+        "balanced_accuracy": True,
+        "nll": False,
+        "ece": False,
+    }
 
     kind: Literal["classification"]
     loss: ClassificationLoss = CrossEntropy(kind="cross_entropy")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,14 +11,29 @@ from cggm_pipeline.spec.base import Count, Kind, Positive, Rate
 Floats = Annotated[tuple[float, ...], Field(min_length=1, strict=False)]
 
 
-class Resize(Kind):
+class TransformSpec(Kind):
+    """A transform. `ranks` are the ranks (without the batch axis) of the values it takes."""
+
+    ranks: ClassVar[frozenset[int]] = frozenset({1, 2, 3})
+
+    def shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The shape of a sample after it."""
+        return shape
+
+
+class Resize(TransformSpec):
     """Images (C, H, W) to `size` (H, W), bilinear with antialiasing."""
+
+    ranks: ClassVar[frozenset[int]] = frozenset({3})
 
     kind: Literal["resize"]
     size: Annotated[tuple[Count, Count], Field(strict=False)]
 
+    def shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (shape[0], *self.size)
 
-class Normalise(Kind):
+
+class Normalise(TransformSpec):
     """(x - mean) / std per channel (first axis of images, last axis otherwise).
 
     `mean` and `std` null: the training split's, from the manifest.
@@ -29,36 +44,42 @@ class Normalise(Kind):
     std: Annotated[tuple[Positive, ...], Field(min_length=1, strict=False)] | None = None
 
 
-class Scale(Kind):
+class Scale(TransformSpec):
     """x * factor, e.g. 1/255 for 8-bit images."""
 
     kind: Literal["scale"]
     factor: float
 
 
-class Flip(Kind):
+class Flip(TransformSpec):
     """Augmentation: mirror an image left to right with probability `probability`. Training only."""
+
+    ranks: ClassVar[frozenset[int]] = frozenset({3})
 
     kind: Literal["flip"]
     probability: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
-class Shift(Kind):
+class Shift(TransformSpec):
     """Augmentation: move an image by up to `pixels` in both directions, filling with zeros. Training only."""
+
+    ranks: ClassVar[frozenset[int]] = frozenset({3})
 
     kind: Literal["shift"]
     pixels: Count = 1
 
 
-class Noise(Kind):
+class Noise(TransformSpec):
     """Augmentation: add Gaussian noise of standard deviation `std`. Training only."""
 
     kind: Literal["noise"]
     std: Positive
 
 
-class Mask(Kind):
+class Mask(TransformSpec):
     """Augmentation: set a share `rate` of the time steps of a sequence (T, D) to zero. Training only."""
+
+    ranks: ClassVar[frozenset[int]] = frozenset({2})
 
     kind: Literal["mask"]
     rate: Rate = 0.1

@@ -1,0 +1,33 @@
+"""`cggm prepare`: raw data to the prepared form, without DVC."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("prepare")
+@click.argument("name")
+@click.option("--check", is_flag=True, help="Only hash the raw files again, and name those that changed.")
+def command(name: str, check: bool) -> None:
+    """Read the raw data of dataset NAME (specs/datasets/NAME.yaml) and write data/prepared/NAME.
+
+    The split is drawn once, written to specs/splits/NAME.csv and read from there ever after: commit that file.
+    """
+    from cggm_pipeline.build.data import check_raw, prepare
+    from cggm_pipeline.spec import Project, load_dataset
+
+    project = Project.of(Path.cwd())
+    composed = load_dataset(name, project)
+    if not check:
+        click.echo(click.format_filename(prepare(composed.spec, composed.name, project.root)))
+        return
+    changed = check_raw(composed.spec, composed.name, project.root)
+    for line in changed:
+        click.echo(line)
+    if changed:
+        click.echo(f"{len(changed)} raw files are not those that data/prepared/{name} was made from", err=True)
+        sys.exit(1)
+    click.echo(f"{composed.name}: the raw files are those that the prepared data were made from")

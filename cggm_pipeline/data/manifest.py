@@ -1,0 +1,125 @@
+"""The manifest of a prepared folder: what is in it, how much, and from which raw bytes it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+SPLITS = ("train", "valid", "test")
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Form:
+    """One sample of a modality: its shape without the batch axis (None where it varies) and its dtype, or "text"."""
+
+    shape: tuple[int | None, ...]
+    dtype: str
+
+    @property
+    def ragged(self) -> bool:
+        """Whether samples are sequences of varying length: (T, ...) with T free, and text (its UTF-8 bytes)."""
+        return self.dtype == "text" or (None in self.shape and self.shape[0] is None)
+
+    @property
+    def image(self) -> bool:
+        """Whether the first axis holds channels: (C, H, W)."""
+        return len(self.shape) == 3 and not self.ragged
+
+    def __str__(self) -> str:
+        sizes = ", ".join("null" if size is None else str(size) for size in self.shape)
+        return self.dtype if self.dtype == "text" else f"[{sizes}] {self.dtype}"
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and standard deviation per channel over the training samples that have the modality, summed in float64.
+
+    A channel is an index of the first axis of images (C, H, W), of the last axis otherwise.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    samples: int
+
+
+@dataclass(frozen=True)
+class File:
+    """Size in bytes and SHA-256 of a file."""
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> File:
+        with path.open("rb") as stream:
+            return cls(path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest())
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything about a prepared folder but the samples. `digest` is the SHA-256 of all other fields.
+
+    `counts`: samples per split. `absent`: per split, how many samples lack a modality (only modalities with gaps).
+    `classes`: class names in index order, empty for real-valued targets, whose number is `width`.
+    `class_counts`: per split, samples per class. `raw` and `files`: raw files by name, written files by name.
+    """
+
+    dataset: str
+    modalities: Mapping[str, Form]
+    counts: Mapping[str, int]
+    absent: Mapping[str, Mapping[str, int]]
+    classes: tuple[str, ...]
+    width: int
+    class_counts: Mapping[str, tuple[int, ...]]
+    statistics: Mapping[str, Statistics]
+    raw: Mapping[str, File]
+    files: Mapping[str, File]
+    format: int = FORMAT
+    digest: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if not self.digest:
+            object.__setattr__(self, "digest", self.computed_digest())
+
+    @property
+    def gaps(self) -> frozenset[str]:
+        """The modalities that at least one sample lacks."""
+        return frozenset(name for split in self.absent.values() for name in split)
+
+    def computed_digest(self) -> str:
+        """SHA-256 over the canonical JSON of every other field."""
+        content = {key: value for key, value in asdict(self).items() if key != "digest"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def dump(self) -> str:
+        """The manifest as JSON text."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def parse(cls, text: str) -> Manifest:
+        """The manifest from its JSON text. ValueError, KeyError or TypeError where it is not one."""
+        data: dict[str, Any] = json.loads(text)
+        if data["format"] != FORMAT:
+            raise ValueError(f"format {data['format']} (this program reads {FORMAT})")
+        manifest = cls(
+            **{
+                **data,
+                "modalities": {k: Form(tuple(v["shape"]), v["dtype"]) for k, v in data["modalities"].items()},
+                "classes": tuple(data["classes"]),
+                "class_counts": {k: tuple(v) for k, v in data["class_counts"].items()},
+                "statistics": {
+                    k: Statistics(tuple(v["mean"]), tuple(v["std"]), v["samples"])
+                    for k, v in data["statistics"].items()
+                },
+                "raw": {k: File(**v) for k, v in data["raw"].items()},
+                "files": {k: File(**v) for k, v in data["files"].items()},
+            }
+        )
+        if manifest.digest != manifest.computed_digest():
+            raise ValueError("its digest is not that of its content")
+        return manifest

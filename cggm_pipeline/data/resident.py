@@ -1,0 +1,92 @@
+"""Batches from memory: a small split lies on the device as a whole, and a batch is an index away."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cggm_pipeline.data.batch import Batch, Batches, stacked
+from cggm_pipeline.data.input import Input
+from cggm_pipeline.data.prepared import Split
+from cggm_pipeline.data.transforms.base import Transform
+from cggm_pipeline.data.transforms.resize import Resize
+
+
+class Resident(Batches):
+    """All samples on the device. A batch never waits for the host: only lengths of sequences are also kept there."""
+
+    def __init__(
+        self,
+        split: Split,
+        *,
+        modalities: Sequence[str] | None = None,
+        transforms: Mapping[str, Sequence[Transform]] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        super().__init__(split, modalities=modalities, transforms=transforms, device=device)
+        self._target = torch.from_numpy(split.target.copy()).to(self.device)
+        self._stores = {name: _store(split, name, self.stacking[name], self.device) for name in self.modalities}
+        present = {name: split.present(name) for name in self.modalities}
+        self._present = {
+            name: torch.from_numpy(there.copy()).to(self.device) for name, there in present.items() if there is not None
+        }
+
+    def _load(self, positions: Tensor, batch_size: int, start: int) -> Iterator[Batch]:
+        placed = positions.to(self.device)
+        for first in range(start * batch_size, len(positions), batch_size):
+            here = positions[first : first + batch_size]
+            index = placed[first : first + batch_size]
+            inputs = {}
+            for name, store in self._stores.items():
+                present = self._present.get(name)
+                values, mask = store.take(here, index)
+                inputs[name] = Input(values, mask, None if present is None else present.index_select(0, index))
+            yield Batch(inputs, self._target.index_select(0, index), index)
+
+
+class _Store(ABC):
+    @abstractmethod
+    def take(self, here: Tensor, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Values and padding mask of these samples; `here` are the same positions as `index`, on the CPU."""
+
+
+class _Dense(_Store):
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+
+    def take(self, here: Tensor, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        return self.values.index_select(0, index), None
+
+
+class _Sequences(_Store):
+    """Sequences end to end; `starts` and `lengths` on the device, `known` the lengths on the host."""
+
+    def __init__(self, arrays: Sequence[np.ndarray], device: torch.device, *, text: bool) -> None:
+        flat = torch.from_numpy(np.concatenate(arrays))
+        self.known = torch.tensor([len(array) for array in arrays])
+        self.values = (flat.long() if text else flat).to(device)
+        self.lengths = self.known.to(device)
+        self.starts = (self.known.cumsum(0) - self.known).to(device)
+
+    def take(self, here: Tensor, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        longest = int(self.known[here].max())  # on the host: the device is not asked
+        steps = torch.arange(longest, device=index.device)
+        mask = steps >= self.lengths.index_select(0, index).unsqueeze(1)
+        where = (self.starts.index_select(0, index).unsqueeze(1) + steps).masked_fill(mask, 0)
+        values = self.values.index_select(0, where.flatten()).view(*where.shape, *self.values.shape[1:])
+        return values.masked_fill(mask.view(*mask.shape, *[1] * (values.ndim - 2)), 0), mask
+
+
+def _store(split: Split, name: str, resize: Resize | None, device: torch.device) -> _Store:
+    form = split.columns[name].form
+    if resize:
+        pieces = [stacked(split.take(name, [index]), resize) for index in range(len(split))]
+        return _Dense(torch.cat(pieces).to(device))
+    values = split.take(name, np.arange(len(split)))
+    if isinstance(values, np.ndarray):
+        return _Dense(torch.from_numpy(values).to(device))
+    return _Sequences(values, device, text=form.dtype == "text")

@@ -1,0 +1,59 @@
+"""What every source promises: the samples' ids and targets at once, their values one by one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from cggm_pipeline.data.manifest import Form
+from cggm_pipeline.data.problems import Problems
+
+Value = np.ndarray | str | bytes | None
+"""One modality of one sample: an array, text, the bytes of an image file, or None where the sample lacks it."""
+
+
+class Raw(ABC):
+    """Raw data that have been found and indexed, but whose values are not in memory yet.
+
+    `ids`: one unique string per sample. `labels`: one target per sample, as found (a class name or index, numbers).
+    `files`: name to path of every raw file that was used. `splits`: the published split per sample, where there is one.
+    `absent`: for modalities with gaps, (n,) bool, True where the sample lacks it.
+    """
+
+    ids: Sequence[str]
+    labels: Sequence[str]
+    files: Mapping[str, Path]
+    splits: Sequence[str] | None = None
+    absent: Mapping[str, np.ndarray] = MappingProxyType({})
+
+    @abstractmethod
+    def sample(self, index: int, members: np.ndarray) -> Mapping[str, Value]:
+        """The values of sample `index`; `members` are the indices of its whole split, itself included.
+
+        Whoever pairs samples pairs inside `members`. ValueError where a raw file cannot be read.
+        """
+
+    def place(self, index: int) -> str:
+        """Where a person finds sample `index`: FILE:LINE, or its id."""
+        return f"sample {self.ids[index]}"
+
+
+class Source(ABC):
+    """A reader of raw data. Its keyword arguments are the fields of its spec."""
+
+    @property
+    @abstractmethod
+    def modalities(self) -> tuple[str, ...]:
+        """The names of what it reads."""
+
+    @abstractmethod
+    def read(self, root: Path, forms: Mapping[str, Form], problems: Problems) -> Raw:
+        """Find and index the raw data below the project folder `root`.
+
+        `forms` are the declared shapes. Faults of single rows go to `problems`; what makes reading impossible
+        (a missing file) is a DataError.
+        """

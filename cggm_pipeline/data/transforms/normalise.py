@@ -1,0 +1,50 @@
+"""Zero mean and unit deviation per channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from cggm_pipeline.data.manifest import Statistics
+from cggm_pipeline.data.transforms.base import Transform
+from cggm_pipeline.errors import DataError
+
+
+class Normalise(Transform):
+    """(x - mean) / std per channel: the first axis of images (C, H, W), the last axis otherwise.
+
+    `mean` and `std` null: those of `statistics`, the training split's. A channel that never varies there is only
+    centred. Statistics are those of the values on disk: a scale before it changes what fits.
+    """
+
+    reads_statistics: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        statistics: Statistics | None = None,
+        *,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        if statistics is None and (mean is None or std is None):
+            raise DataError("normalise without mean and std needs the training statistics of the manifest")
+        self.mean = torch.tensor(statistics.mean if mean is None and statistics else mean)
+        deviation = torch.tensor(statistics.std if std is None and statistics else std)
+        self.std = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+
+    def __call__(self, values: Tensor, mask: Tensor | None, generator: torch.Generator | None) -> Tensor:
+        channels = 1 if values.ndim == 4 and mask is None else -1
+        if values.ndim == 2 and mask is not None:
+            raise DataError(
+                "normalise: a sequence of single numbers has no channel axis; declare its shape as [null, 1]"
+            )
+        for name, numbers in (("mean", self.mean), ("std", self.std)):
+            if len(numbers) not in (1, values.shape[channels]):
+                raise DataError(f"normalise: {len(numbers)} numbers in {name} for {values.shape[channels]} channels")
+        shape = (-1, 1, 1) if channels == 1 else (-1,)
+        if self.mean.device != values.device:
+            self.mean, self.std = self.mean.to(values.device), self.std.to(values.device)
+        return (values - self.mean.view(shape)) / self.std.view(shape)

@@ -1,0 +1,43 @@
+"""Frozen features of every modality: what the encoders say about a whole split, as plain arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cggm_pipeline.evaluation.predictors.plain import BATCH, evaluating
+from cggm_pipeline.layers.features import Features
+from cggm_pipeline.network import Network
+
+if TYPE_CHECKING:
+    from cggm_pipeline.data.batches import Batches
+
+
+def pooled(features: Features) -> Tensor:
+    """One vector per sample, (B, D): vectors as they are, tokens averaged over what is no padding, maps over pixels."""
+    if isinstance(features.values, list):
+        return torch.cat([level.flatten(2).mean(2) for level in features.values], 1)
+    values = features.values
+    if values.dim() == 2:
+        return values
+    if features.mask is None:
+        return values.mean(1)
+    kept = (~features.mask).unsqueeze(-1).to(values.dtype)
+    return (values * kept).sum(1) / kept.sum(1).clamp_min(1)
+
+
+def split_features(
+    network: Network, data: Batches, *, batch_size: int = BATCH
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Pooled features (N, D) of each modality and the targets (N, ...), of every sample, in the split's order."""
+    rows: dict[str, list[Tensor]] = {name: [] for name in network.modalities}
+    targets = []
+    with evaluating(network):
+        for batch in data.batches(batch_size, train=False):
+            for name, features in network(batch.inputs).features.items():
+                rows[name].append(pooled(features).float().cpu())
+            targets.append(batch.target.cpu())
+    return {name: torch.cat(parts).numpy() for name, parts in rows.items()}, torch.cat(targets).numpy()

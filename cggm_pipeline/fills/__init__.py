@@ -1,0 +1,5 @@
+"""fills: what stands in for the features of a modality that a sample does not have. Built as `Class(widths, *, ...)`."""
+
+from cggm_pipeline.fills.base import Fill
+
+__all__ = ["Fill"]

@@ -1,0 +1,62 @@
+"""Multi-head self-attention."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cggm_pipeline.errors import BuildError
+from cggm_pipeline.layers.dropout import dropout
+
+
+class SelfAttention(nn.Module):
+    """Scaled dot-product attention of tokens (B, T, width) to themselves, with one projection for q, k and v.
+
+    `bias`, if any, is added to the scores: see `padding_bias`. Without dropout, and on a GPU with it, the fused kernel
+    of torch does the work. That kernel has no dropout on a CPU; there the scores are written out.
+    """
+
+    def __init__(self, width: int, heads: int, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        if width % heads:
+            raise BuildError(f"a width of {width} is not a multiple of {heads} heads")
+        self.heads = heads
+        self.dropout = dropout
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.qkv.weight)
+        for linear in (self.qkv, self.out):
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        batch, time, width = x.shape
+        qkv = self.qkv(x).view(batch, time, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        p = self.dropout if self.training else 0.0
+        if p == 0 or x.device.type != "cpu":
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p)
+        else:
+            mixed = _written_out(q, k, v, bias, p)
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, time, width))
+        return out
+
+
+def _written_out(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, p: float) -> Tensor:
+    scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-2, -1)
+    if bias is not None:
+        scores = scores + bias
+    return dropout(scores.softmax(-1), p) @ v
+
+
+def padding_bias(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """(B, T) bool, True where padded, to a (B, 1, 1, T) term of the scores that shuts padded keys out.
+
+    It is finite, so that a sample with nothing but padding gets the mean of its values instead of NaN.
+    """
+    if mask is None:
+        return None
+    zeros = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
+    return zeros.masked_fill(mask, torch.finfo(dtype).min)[:, None, None, :]

@@ -1,0 +1,68 @@
+"""The network: encode, fill, fuse, predict. Its modules are handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from cggm_pipeline.encoders.base import Encoder
+from cggm_pipeline.fills.base import Fill
+from cggm_pipeline.fusions.base import Fusion
+from cggm_pipeline.layers.features import Features, Input, Output
+from cggm_pipeline.layers.named import ByName
+
+Edit = Callable[[Mapping[str, Features]], Mapping[str, Features]]
+
+
+class Network(nn.Module):
+    """One encoder per modality, a fill for absent samples, a fusion, and a linear head that reads z.
+
+    `encoders` maps modality names to encoders; they are kept and called sorted by name, so the order of the mapping
+    never matters. `head` is the last linear layer (or 1x1 convolution), logits = head(z).
+    """
+
+    def __init__(self, encoders: Mapping[str, Encoder], fill: Fill, fusion: Fusion, head: nn.Module) -> None:
+        super().__init__()
+        self.encoders: ByName[Encoder] = ByName(encoders)
+        self.fill = fill
+        self.fusion = fusion
+        self.head = head
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The names of the modalities, sorted."""
+        return tuple(self.encoders)
+
+    def forward(self, inputs: Mapping[str, Input], edit: Edit | None = None) -> Output:
+        """Inputs of every modality to logits. `edit` changes the features before fusion (`Modulation.mask`).
+
+        Inputs of other modalities than the network's are ignored; one that is missing is a KeyError.
+        """
+        encoded = {name: encoder(inputs[name]) for name, encoder in self.encoders.items()}
+        features: Mapping[str, Features] = self.fill(encoded, {name: inputs[name].present for name in encoded})
+        if edit is not None:
+            features = edit(features)
+        fused, logits = self._fuse(features)
+
+        def rerun(names: Collection[str]) -> Tensor:
+            zeroed = {name: value.map(torch.zeros_like) if name in names else value for name, value in features.items()}
+            return self._fuse(zeroed)[1]
+
+        return Output(features, fused, logits, self.fusion.blocks, rerun)
+
+    def _fuse(self, features: Mapping[str, Features]) -> tuple[Tensor, Tensor]:
+        fused = self.fusion(features).tensor
+        return fused, self.head(fused)
+
+    @torch.no_grad()
+    def predict(self, inputs: Mapping[str, Input]) -> Tensor:
+        """Logits without a graph, in the mode (train or eval) that the network is in."""
+        return self(inputs).logits
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Numbers of parameters, by module: `encoders.<modality>`, `fill`, `fusion`, `head`."""
+        modules: dict[str, nn.Module] = {f"encoders.{name}": encoder for name, encoder in self.encoders.items()}
+        modules |= {"fill": self.fill, "fusion": self.fusion, "head": self.head}
+        return {name: sum(parameter.numel() for parameter in module.parameters()) for name, module in modules.items()}

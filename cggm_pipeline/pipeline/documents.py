@@ -1,0 +1,143 @@
+"""All documents of a project, composed: the datasets, and the tables with an experiment for every row."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from cggm_pipeline.errors import Problem, SpecError
+from cggm_pipeline.spec import (
+    Composed,
+    ComposedTable,
+    Dataset,
+    Experiment,
+    Project,
+    load_dataset,
+    load_experiment,
+    load_table,
+)
+from cggm_pipeline.spec.base import SLUG_PATTERN, SLUG_RULE
+from cggm_pipeline.spec.rows import RESERVED, slug_of
+
+FETCHED = "data/"
+"""Raw files below this folder are git-ignored, so a person has to fetch them; raw files elsewhere are committed."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: its label, the published number it cites, and the experiment with every default."""
+
+    slug: str
+    label: str
+    published: dict[str, str] | None
+    experiment: Experiment
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table. An experiment that no table uses is a table of one row, under its own name."""
+
+    name: str
+    source: str
+    title: str
+    metric: str | None
+    baseline: str | None
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The datasets of its rows, sorted."""
+        return tuple(sorted({row.experiment.data for row in self.rows}))
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Everything below specs/ that a stage can come from; `sources` are the files of the datasets."""
+
+    datasets: dict[str, Dataset]
+    sources: dict[str, str]
+    tables: tuple[Table, ...]
+
+    def fetched(self, table: Table) -> bool:
+        """Whether a person must fetch raw data before this table can be computed."""
+        paths = [path for name in table.datasets for path in self.datasets[name].source.raw_paths()]
+        return any(path.startswith(FETCHED) for path in paths)
+
+
+def read_documents(project: Project) -> Documents:
+    """Read and compose every document of a project. SpecError with the problems of all of them."""
+    reader = _Reader(project)
+    datasets = reader.all("datasets", load_dataset)
+    tables = reader.all("tables", load_table)
+    experiments = reader.all("experiments", load_experiment)
+    used = {file for table in tables for row in table.rows.values() for file in _layers(row.experiment)}
+    alone = [experiment for experiment in experiments if os.path.realpath(experiment.path) not in used]
+    reader.problems += [problem for experiment in alone for problem in _misnamed(experiment, reader)]
+    if reader.problems:
+        raise SpecError(reader.problems)
+    made = [*(_table(table, reader) for table in tables), *(_single(one, reader) for one in alone)]
+    return Documents(
+        datasets={dataset.name: dataset.spec for dataset in datasets},
+        sources={dataset.name: reader.shown(dataset.path) for dataset in datasets},
+        tables=tuple(sorted(made, key=lambda table: table.name)),
+    )
+
+
+class _Reader:
+    """Loads documents and keeps the problems of all that could not be loaded."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.problems: list[Problem] = []
+
+    def all(self, room: str, load: Callable[[Path, Project], T]) -> list[T]:
+        """Every document of a room that loads."""
+        loaded = []
+        for name in self.project.names(room):
+            try:
+                loaded.append(load(self.project.specs / room / f"{name}.yaml", self.project))
+            except SpecError as error:
+                self.problems += [problem for problem in error.problems if problem not in self.problems]
+        return loaded
+
+    def shown(self, path: Path) -> str:
+        """A path from the project's root."""
+        return os.path.relpath(os.path.abspath(path), self.project.root)
+
+
+def _layers(experiment: Composed[Experiment]) -> set[str]:
+    return {os.path.realpath(layer.document.path) for layer in experiment.stack.layers}
+
+
+def _misnamed(experiment: Composed[Experiment], reader: _Reader) -> list[Problem]:
+    """An experiment of its own names folders and stages."""
+    parts = experiment.name.split("/")
+    if all(re.fullmatch(SLUG_PATTERN, part) and part not in RESERVED for part in parts):
+        return []
+    message = f"'{experiment.name}' cannot name a stage and its folders"
+    return [Problem(reader.shown(experiment.path), 0, 0, "", message, allowed=SLUG_RULE, hint="rename the file")]
+
+
+def _table(table: ComposedTable, reader: _Reader) -> Table:
+    spec = table.spec
+    rows = tuple(
+        Row(slug, row.label, row.published.model_dump() if row.published else None, row.experiment.spec)
+        for slug, row in table.rows.items()
+    )
+    baseline = slug_of(spec.baseline) if spec.baseline is not None else None
+    source = reader.shown(table.path)
+    return Table(table.name, source, spec.title, spec.metric, baseline, rows[0].experiment.seeds, rows)
+
+
+def _single(experiment: Composed[Experiment], reader: _Reader) -> Table:
+    slug = experiment.name.rpartition("/")[2]
+    row = Row(slug, experiment.name, None, experiment.spec)
+    source = reader.shown(experiment.path)
+    return Table(experiment.name, source, experiment.name, None, slug, experiment.spec.seeds, (row,))

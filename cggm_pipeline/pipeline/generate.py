@@ -1,0 +1,54 @@
+"""Everything that `cggm compile` writes, as text: resolved specs and the dvc.yaml files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cggm_pipeline import __version__
+from cggm_pipeline.pipeline import paths
+from cggm_pipeline.pipeline.code import Code
+from cggm_pipeline.pipeline.documents import Documents, Row, Table, read_documents
+from cggm_pipeline.pipeline.pipelines import pipelines
+from cggm_pipeline.pipeline.render import render
+from cggm_pipeline.spec import Project, dump
+from cggm_pipeline.spec.resolved import dump_data
+from cggm_pipeline.spec.stamp import stamp
+
+
+def generate(project: Project) -> dict[str, str]:
+    """Path from the root to text, for every generated file. Raises SpecError, BuildError."""
+    documents = read_documents(project)
+    code = Code.of(project.root)
+    files = dict(_resolved(documents))
+    if not code.own:
+        files[paths.VERSION] = stamp(dump_data({"cggm_pipeline": __version__}), "the installed package")
+    files |= {pipeline.path: render(pipeline) for pipeline in pipelines(documents, code)}
+    return files
+
+
+def _resolved(documents: Documents) -> Iterator[tuple[str, str]]:
+    for name in sorted({name for table in documents.tables for name in table.datasets}):
+        yield paths.dataset_file(name), stamp(dump(documents.datasets[name]), documents.sources[name])
+    for table in documents.tables:
+        yield paths.table_file(table.name), stamp(dump_data(table_record(table)), table.source)
+        for row in table.rows:
+            yield paths.row_file(table.name, row.slug), stamp(dump(row.experiment), _origin(table, row))
+
+
+def table_record(table: Table) -> dict[str, Any]:
+    """A resolved table: what heads it, and its rows in order, each with its label and the number it cites."""
+    rows = {row.slug: {"label": row.label, "published": row.published} for row in table.rows}
+    return {
+        "title": table.title,
+        "metric": table.metric,
+        "baseline": table.baseline,
+        "seeds": list(table.seeds),
+        "data": table.datasets[0],
+        "order": list(rows),
+        "rows": rows,
+    }
+
+
+def _origin(table: Table, row: Row) -> str:
+    return f"{table.source} (row {row.slug})"

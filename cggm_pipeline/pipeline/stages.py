@@ -1,0 +1,114 @@
+"""Documents to stages: one prepare per dataset, one train per row with all its seeds, per table evaluate and report.
+
+A stage tracks the sections of the resolved specs that can change its result, its input folders, and its code files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+
+from cggm_pipeline.pipeline import paths
+from cggm_pipeline.pipeline.code import Code
+from cggm_pipeline.pipeline.documents import Documents, Row, Table
+from cggm_pipeline.pipeline.kinds import network_files, train_files
+from cggm_pipeline.pipeline.records import Out, Stage
+from cggm_pipeline.pipeline.sections import PREPARE, ROWS, SHAPES, TABLE, evaluate_sections, train_sections
+
+REPORTS = ("report.html", "table.csv", "table.md", "table.tex")
+
+Params = dict[str, tuple[str, ...]]
+
+
+class Stages:
+    """Makes the stages of a project's documents; holds its code so that each file is read once."""
+
+    def __init__(self, documents: Documents, code: Code) -> None:
+        self.documents = documents
+        self.code = code
+
+    def prepare(self, name: str) -> Stage:
+        """Raw data to data/prepared/NAME and, once, to the pinned split specs/splits/NAME.csv."""
+        source = self.documents.datasets[name].source
+        files = self.code.closure([self._script("prepare"), self.code.kind("data/sources", source.kind)])
+        return Stage(
+            name=paths.stage_name("prepare", name),
+            command=("python", "stages/prepare.py", name),
+            desc=f"raw data to {paths.prepared_folder(name)}",
+            deps=_sorted(self.code.relative(files), source.raw_paths()),
+            params=self._version() | {paths.dataset_file(name): PREPARE},
+            outs=(Out(paths.prepared_folder(name)), Out(paths.split_file(name), cache=False, persist=True)),
+        )
+
+    def train(self, table: Table, row: Row) -> Stage:
+        """One experiment with all its seeds. Times and memory are apart from the rest: only the report reads them."""
+        experiment = row.experiment
+        folder = paths.run_folder(table.name, row.slug)
+        own = {paths.row_file(table.name, row.slug): train_sections(experiment)}
+        return Stage(
+            name=paths.stage_name("train", table.name, row.slug),
+            command=("python", "stages/train.py", table.name, row.slug),
+            desc=f"train {table.name}/{row.slug}",
+            deps=_sorted(
+                self.code.relative(train_files(self.code, experiment)), [paths.prepared_folder(experiment.data)]
+            ),
+            params=self._version() | {paths.dataset_file(experiment.data): SHAPES} | own,
+            outs=(Out(f"{folder}/train"), Out(f"{folder}/cost.json", cache=False)),
+        )
+
+    def evaluate(self, table: Table) -> Stage:
+        """All trained rows of a table on the validation and test splits, in one process."""
+        folder = paths.run_folder(table.name)
+        networks = chain.from_iterable(network_files(self.code, row.experiment) for row in table.rows)
+        files = self.code.relative(self.code.closure([self._script("evaluate"), *networks]))
+        shapes = {paths.dataset_file(name): SHAPES for name in table.datasets}
+        rows = {paths.row_file(table.name, row.slug): evaluate_sections(row.experiment) for row in table.rows}
+        return Stage(
+            name=paths.stage_name("evaluate", table.name),
+            command=("python", "stages/evaluate.py", table.name),
+            desc=f"evaluate {table.name}: metrics, probes, predictions",
+            deps=_sorted(files, map(paths.prepared_folder, table.datasets), _of_rows(table, "train")),
+            params=self._version() | shapes | {paths.table_file(table.name): ROWS} | rows,
+            outs=(Out(f"{folder}/evaluation"),),
+            metrics=(Out(f"{folder}/metrics.json", cache=False),),
+        )
+
+    def report(self, table: Table) -> Stage:
+        """The table in four formats, beside the published numbers."""
+        folder = paths.run_folder(table.name)
+        files = self.code.relative(self.code.closure([self._script("report")]) | self.code.assets("report"))
+        claims = {paths.claims_file(row.published["table"]) for row in table.rows if row.published}
+        results = [f"{folder}/evaluation", f"{folder}/metrics.json"]
+        data = {paths.dataset_file(name): PREPARE for name in table.datasets}
+        rows = {paths.row_file(table.name, row.slug): train_sections(row.experiment) for row in table.rows}
+        return Stage(
+            name=paths.stage_name("report", table.name),
+            command=("python", "stages/report.py", table.name),
+            desc=f"table and report of {table.name}",
+            deps=_sorted(
+                files,
+                claims,
+                map(paths.prepared_folder, table.datasets),
+                results,
+                _of_rows(table, "train"),
+                _of_rows(table, "cost.json"),
+            ),
+            params=self._version() | data | {paths.table_file(table.name): TABLE} | rows,
+            outs=tuple(Out(f"{folder}/{name}") for name in REPORTS),
+        )
+
+    def _script(self, stage: str) -> Path:
+        return self.code.root / "stages" / f"{stage}.py"
+
+    def _version(self) -> Params:
+        """Stands for the package's code where it is not part of the project."""
+        return {} if self.code.own else {paths.VERSION: ("cggm_pipeline",)}
+
+
+def _of_rows(table: Table, name: str) -> list[str]:
+    return [f"{paths.run_folder(table.name, row.slug)}/{name}" for row in table.rows]
+
+
+def _sorted(*groups: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(chain.from_iterable(groups))))

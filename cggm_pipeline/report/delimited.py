@@ -1,0 +1,61 @@
+"""The table as CSV: one line per row and metric, numbers as stored, nothing rounded; for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from math import isnan
+
+from cggm_pipeline.report.protocol import Protocol
+from cggm_pipeline.report.table import Cell, Row, Table
+
+COLUMNS = (
+    "table", "row", "label", "metric", "unit", "scale", "mean", "sd", "n", "difference", "low", "high", "covers",
+    "published", "source", "verdict", "parameters", "classifier_parameters", "step_seconds", "memory_bytes", "note",
+    "protocol",
+)  # fmt: skip
+
+
+def delimited(table: Table, protocol: Protocol) -> str:
+    """RFC 4180 with a header line. Empty: there is no such number. Printed values are `scale` times the stored ones."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in table.rows:
+        for metric in table.metrics:
+            fixed = {"table": table.name, "row": row.slug, "label": _inert(row.label), "metric": metric.name}
+            unit = {"unit": metric.unit, "scale": f"{metric.scale:g}", "protocol": protocol.hash}
+            writer.writerow(fixed | unit | _numbers(row.cells[metric.name]) | _cost(row))
+    return text.getvalue()
+
+
+def _numbers(cell: Cell) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if cell.summary is not None:
+        found |= {"mean": _text(cell.summary.mean), "sd": _text(cell.summary.sd), "n": str(cell.summary.n)}
+    if cell.difference is not None:
+        low, high = _text(cell.difference.low), _text(cell.difference.high)
+        found |= {"difference": _text(cell.difference.mean), "low": low, "high": high, "covers": cell.difference.covers}
+    if cell.published is not None:
+        value = "" if cell.published.value is None else _text(cell.published.value)
+        found |= {"published": value, "source": _inert(cell.published.source), "verdict": cell.verdict.text}
+    return found
+
+
+def _cost(row: Row) -> dict[str, str]:
+    values = {
+        "parameters": row.cost.parameters,
+        "classifier_parameters": row.cost.classifiers,
+        "step_seconds": row.cost.step,
+        "memory_bytes": row.cost.memory,
+    }
+    return {name: _text(value) for name, value in values.items() if value is not None} | {"note": _inert(row.note)}
+
+
+def _inert(text: str) -> str:
+    """Free text that a spreadsheet does not take for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _text(value: float) -> str:
+    return "" if isnan(value) else repr(value)

@@ -1,0 +1,105 @@
+"""Everything one report is made of, gathered once: the resolved specs, the runs, the scores, the published numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cggm_pipeline.errors import DataError
+from cggm_pipeline.report.runs import RowRun, Score, read_confusion, read_row, read_scores
+from cggm_pipeline.report.verdict import Published
+from cggm_pipeline.spec.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class RowSpec:
+    """One row as specified: its label, its experiment, the paper's numbers by metric, and the keys of its resolved
+    file that differ from its spec."""
+
+    slug: str
+    label: str
+    experiment: Experiment
+    published: Mapping[str, Published] = field(default_factory=dict)
+    edited: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One table as specified. `metric` None: the task's own; `baseline` None: no paired differences."""
+
+    name: str
+    title: str
+    metric: str | None
+    baseline: str | None
+    seeds: tuple[int, ...]
+    rows: tuple[RowSpec, ...]
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What the manifest of the prepared data says: digest, samples per split, class names, and where the data are from.
+
+    `banner` is printed above the report where the data are not what the table's title would make a reader believe
+    (a synthetic twin); empty otherwise.
+    """
+
+    name: str
+    digest: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    banner: str = ""
+
+
+@dataclass(frozen=True)
+class Material:
+    """`folder` is runs/TABLE; `runs` by row slug; `scores` of all splits; `confusion` by row slug."""
+
+    spec: TableSpec
+    folder: Path
+    runs: Mapping[str, RowRun]
+    scores: tuple[Score, ...]
+    confusion: Mapping[str, NDArray[np.float64]]
+    data: tuple[DataFacts, ...]
+
+    def test_scores(self, row: str) -> dict[int, Score]:
+        """The test scores of a row by seed."""
+        return {score.seed: score for score in self.scores if score.row == row and score.split == "test"}
+
+
+def gather(spec: TableSpec, root: Path) -> Material:
+    """Read the runs of a table. DataError where a file is damaged; what was not run is simply not there."""
+    folder = root / "runs" / spec.name
+    datasets = sorted({row.experiment.data for row in spec.rows})
+    return Material(
+        spec=spec,
+        folder=folder,
+        runs={row.slug: read_row(folder / row.slug) for row in spec.rows},
+        scores=tuple(read_scores(folder)),
+        confusion=read_confusion(folder),
+        data=tuple(read_facts(root / "data" / "prepared" / name, name) for name in datasets),
+    )
+
+
+def read_facts(folder: Path, name: str) -> DataFacts:
+    """The facts of a prepared folder; only its name where it has no manifest (data can be away on another machine)."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        return DataFacts(name)
+    try:
+        manifest: Any = json.loads(path.read_text(encoding="utf-8"))
+        return DataFacts(
+            name,
+            str(manifest["digest"]),
+            {str(split): int(count) for split, count in manifest["counts"].items()},
+            tuple(str(label) for label in manifest.get("classes") or ()),
+            str(manifest.get("banner") or ""),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise DataError(f"{path} is damaged or of another version ({detail}); prepare the data set again") from error

@@ -1,0 +1,185 @@
+"""What runs/TABLE/ holds, read: histories, summaries, failures and costs per row; scores, predictions and confusion."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cggm_pipeline.errors import DataError
+
+History = Mapping[str, NDArray[np.float64]]
+_SEED = re.compile(r"seed-(\d{1,10})")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why one seed has no result, as training wrote it."""
+
+    error: str
+    step: int | None = None
+    tensor: str | None = None
+    modality: str | None = None
+
+    def __str__(self) -> str:
+        places = {"step": self.step, "tensor": self.tensor, "modality": self.modality}
+        where = ", ".join(f"{name} {value}" for name, value in places.items() if value is not None)
+        return f"{self.error} ({where})" if where else self.error
+
+
+@dataclass(frozen=True)
+class SeedRun:
+    """One trained seed: `history` has one array over epochs per column; `failure` stands where it stopped."""
+
+    seed: int
+    history: History = field(default_factory=dict)
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class RowRun:
+    """All seeds of one row that were trained, by seed, and what they cost (empty: not measured)."""
+
+    slug: str
+    seeds: Mapping[int, SeedRun]
+    cost: Mapping[str, Any]
+
+    @property
+    def failures(self) -> dict[int, Failure]:
+        return {seed: run.failure for seed, run in self.seeds.items() if run.failure is not None}
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """The summary of the first seed that finished: sizes and versions are the same in all."""
+        return next((run.summary for run in self.seeds.values() if run.failure is None), {})
+
+
+@dataclass(frozen=True)
+class Score:
+    """Metrics and linear probes {modality: {metric: value}} of one row and seed on one split."""
+
+    row: str
+    seed: int
+    split: str
+    metrics: Mapping[str, float]
+    probes: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Test samples of one row and seed: target (N, ...), prediction (N, C) probabilities or (N, K) values, ids (N,)."""
+
+    target: NDArray[Any]
+    prediction: NDArray[Any]
+    ids: NDArray[Any]
+
+
+def read_row(folder: Path) -> RowRun:
+    """The row in runs/TABLE/ROW. A row that was never trained has no seeds. DataError where a file is damaged."""
+    trained = folder / "train"
+    seeds = {int(match[1]): path for path in sorted(trained.glob("seed-*")) if (match := _SEED.fullmatch(path.name))}
+    runs = {seed: read_seed(path, seed) for seed, path in sorted(seeds.items())}
+    cost = folder / "cost.json"
+    return RowRun(folder.name, runs, _json(cost, dict) if cost.is_file() else {})
+
+
+def read_seed(folder: Path, seed: int) -> SeedRun:
+    """One seed-<s> folder. DataError where neither a summary nor a failure stands in it, or a file is damaged."""
+    history = _history(folder / "history.csv") if (folder / "history.csv").is_file() else {}
+    if (folder / "failed.json").is_file():
+        found = _json(folder / "failed.json", dict)
+        known = {key: found.get(key) for key in ("step", "tensor", "modality")}
+        return SeedRun(seed, history, failure=Failure(str(found.get("error", "stopped")), **known))
+    if not (folder / "summary.json").is_file():
+        raise DataError(f"{folder}: neither summary.json nor failed.json is there; train this row again")
+    return SeedRun(seed, history, _json(folder / "summary.json", dict))
+
+
+def read_scores(table: Path) -> list[Score]:
+    """runs/TABLE/evaluation/seeds.json; empty where the table was not evaluated."""
+    path = table / "evaluation" / "seeds.json"
+    if not path.is_file():
+        return []
+    return _checked(path, lambda: [_score(record) for record in _json(path, list)])
+
+
+def read_confusion(table: Path) -> dict[str, NDArray[np.float64]]:
+    """Per row the confusion matrix (true class, predicted class), counts over all seeds; empty where there is none."""
+    path = table / "evaluation" / "confusion.json"
+    if not path.is_file():
+        return {}
+    return _checked(path, lambda: {row: _square(value) for row, value in _json(path, dict).items()})
+
+
+def read_predictions(table: Path, row: str, seed: int) -> Predictions | None:
+    """runs/TABLE/evaluation/predictions/ROW-SEED.npz, never unpickled; None where it is not there."""
+    path = table / "evaluation" / "predictions" / f"{row}-{seed}.npz"
+    if not path.is_file():
+        return None
+    return _checked(path, lambda: _load(path))
+
+
+def _load(path: Path) -> Predictions:
+    with np.load(path, allow_pickle=False) as file:
+        target, prediction = file["target"], file["prediction"]
+        ids = file["ids"] if "ids" in file.files else np.arange(len(target))
+    if not len(target) == len(prediction) == len(ids):
+        raise ValueError(f"{len(target)} targets, {len(prediction)} predictions, {len(ids)} ids")
+    return Predictions(target, prediction, ids)
+
+
+def _score(record: Mapping[str, Any]) -> Score:
+    metrics = {str(name): _number(value) for name, value in record["metrics"].items()}
+    probes = {
+        modality: {name: _number(value) for name, value in found.items()}
+        for modality, found in (record.get("probes") or {}).items()
+    }
+    return Score(str(record["row"]), int(record["seed"]), str(record["split"]), metrics, probes)
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _square(value: Any) -> NDArray[np.float64]:
+    array = np.array(value, dtype=np.float64)
+    if array.ndim != 2 or array.shape[0] != array.shape[1]:
+        raise ValueError(f"a confusion matrix is square, this one is {array.shape}")
+    return array
+
+
+def _history(path: Path) -> History:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = list(rows[0]) if rows else []
+    return _checked(path, lambda: {name: np.array([_cell(row[name]) for row in rows]) for name in names})
+
+
+def _cell(text: str | None) -> float:
+    return float(text) if text else float("nan")
+
+
+def _json(path: Path, form: type) -> Any:
+    def load() -> Any:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, form):
+            raise ValueError(f"a {form.__name__} was expected, found a {type(found).__name__}")
+        return found
+
+    return _checked(path, load)
+
+
+def _checked(path: Path, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise DataError(f"{path} is damaged or of another version ({detail}); run its stage again") from error

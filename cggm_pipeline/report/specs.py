@@ -1,0 +1,92 @@
+"""The specs of one table, read: the resolved files are what was run; their sources say whether someone edited them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cggm_pipeline.errors import Problem, SpecError
+from cggm_pipeline.report.claims import published_numbers
+from cggm_pipeline.report.flat import flat
+from cggm_pipeline.report.material import RowSpec, TableSpec
+from cggm_pipeline.spec import Experiment, Project, load_experiment, load_resolved, load_table
+from cggm_pipeline.spec.load import Document, read
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*(?:/[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*)*")
+
+
+def read_table(table: str, root: Path) -> TableSpec:
+    """The resolved table and the resolved experiment of every row. SpecError where one is missing or wrong."""
+    if not _NAME.fullmatch(table):
+        raise SpecError([Problem(table, 0, 0, "", "is not the name of a table", allowed="the path below specs/tables/ without .yaml")])
+    path = root / "specs" / "resolved" / "tables" / f"{table}.yaml"
+    document = read(path, _shown(path, root)) if path.is_file() else _missing(path, root)
+    if document.problems:
+        raise SpecError(document.problems)
+    data = _mapping(document, (), document.data)
+    rows = _mapping(document, ("rows",), data.get("rows"))
+    sources = _sources(table, root)
+    made = [_row(table, slug, _mapping(document, ("rows", slug), row), root, sources) for slug, row in rows.items()]
+    seeds = tuple(int(seed) for seed in data.get("seeds") or ())
+    baseline = _baseline(data.get("baseline"), made)
+    return TableSpec(table, str(data.get("title") or ""), data.get("metric"), baseline, seeds, tuple(made))
+
+
+def row_path(root: Path, table: str, slug: str) -> Path:
+    """Where the resolved experiment of a row stands."""
+    return root / "specs" / "resolved" / table / f"{slug}.yaml"
+
+
+def _row(table: str, slug: str, row: Mapping[str, Any], root: Path, sources: Mapping[str, Experiment] | str) -> RowSpec:
+    if not _NAME.fullmatch(slug) or "/" in slug:
+        raise SpecError([Problem(f"specs/resolved/tables/{table}.yaml", 0, 0, f"rows.{slug}", "is not a row's name")])
+    path = row_path(root, table, slug)
+    experiment = load_resolved(path, Experiment) if path.is_file() else _missing(path, root)
+    published = published_numbers(root, row["published"]) if row.get("published") else {}
+    return RowSpec(slug, str(row.get("label") or slug), experiment, published, _edited(slug, experiment, sources))
+
+
+def _sources(table: str, root: Path) -> Mapping[str, Experiment] | str:
+    """Every row's experiment composed anew from what people write, or why that cannot be done."""
+    project = Project(root)
+    document, alone = (root / "specs" / room / f"{table}.yaml" for room in ("tables", "experiments"))
+    try:
+        if document.is_file():
+            return {slug: row.experiment.spec for slug, row in load_table(document, project).rows.items()}
+        if alone.is_file():
+            return {table.rpartition("/")[2]: load_experiment(alone, project).spec}
+    except SpecError as error:
+        return f"its spec is not valid now ({error.problems[0].file})"
+    return {}
+
+
+def _edited(slug: str, experiment: Experiment, sources: Mapping[str, Experiment] | str) -> tuple[str, ...]:
+    """The dotted keys in which the resolved file differs from its spec."""
+    if isinstance(sources, str):
+        return (sources,)
+    source = sources.get(slug)
+    if source is None:
+        return ("its spec has no such row now",) if sources else ()
+    ours, theirs = (flat(spec.model_dump(mode="json", exclude={"description"})) for spec in (experiment, source))
+    return tuple(key for key in dict.fromkeys((*theirs, *ours)) if ours.get(key) != theirs.get(key))
+
+
+def _baseline(named: Any, rows: list[RowSpec]) -> str | None:
+    """The slug of the row that the table names as its baseline, by slug or by label."""
+    return next((row.slug for row in rows if named in (row.slug, row.label)), None)
+
+
+def _mapping(document: Document, keys: tuple[str, ...], found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise SpecError([document.problem(keys, "is not a mapping", hint="run `cggm compile`")])
+    return found
+
+
+def _missing(path: Path, root: Path) -> Any:
+    raise SpecError([Problem(_shown(path, root), 0, 0, "", "does not exist", hint="run `cggm compile`")])
+
+
+def _shown(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()

@@ -1,0 +1,176 @@
+"""The table as data: what every cell says, before anything is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cggm_pipeline.errors import DataError
+from cggm_pipeline.report.differences import against
+from cggm_pipeline.report.material import Material, RowSpec
+from cggm_pipeline.report.metrics import Metric, metric
+from cggm_pipeline.report.runs import RowRun
+from cggm_pipeline.report.statistics import Difference, Summary, summarise
+from cggm_pipeline.report.verdict import Published, Verdict, judge
+
+FIRST = {"classification": "accuracy", "regression": "mae"}
+"""The metric that heads a table which names none."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row's value of one metric. Without a `summary`, the row has no number and `Row.note` says why."""
+
+    summary: Summary | None = None
+    difference: Difference | None = None
+    published: Published | None = None
+    verdict: Verdict = Verdict("no number", "")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Means over the seeds, None where not measured: seconds per step and per training, peak bytes, parameters.
+
+    `classifiers`: parameters trained beside the network and dropped at inference.
+    """
+
+    step: float | None = None
+    total: float | None = None
+    memory: float | None = None
+    parameters: int | None = None
+    classifiers: int | None = None
+    per_module: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method. `note` is empty, or says that the row failed and why, was not run, or lost some of its seeds."""
+
+    slug: str
+    label: str
+    cells: Mapping[str, Cell]
+    cost: Cost
+    note: str = ""
+    failed: bool = False
+    edited: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What must be said below the table about a row that has numbers."""
+        changed = f"its resolved file differs from its spec: {', '.join(self.edited)}" if self.edited else ""
+        return tuple(text for text in (self.note if self.ran else "", changed, *self.remarks) if text)
+
+    @property
+    def ran(self) -> bool:
+        return any(cell.summary is not None for cell in self.cells.values())
+
+
+@dataclass(frozen=True)
+class Table:
+    """`metrics`: the first heads the table; differences are to the row `baseline` (a slug, or None)."""
+
+    name: str
+    title: str
+    metrics: tuple[Metric, ...]
+    baseline: str | None
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def metric(self) -> Metric:
+        return self.metrics[0]
+
+    @property
+    def claims(self) -> bool:
+        """Whether any row has a published number."""
+        return any(cell.published is not None for row in self.rows for cell in row.cells.values())
+
+    @property
+    def base(self) -> Row | None:
+        return next((row for row in self.rows if row.slug == self.baseline), None)
+
+    def cell(self, row: Row) -> Cell:
+        """The row's cell of the metric that heads the table."""
+        return row.cells[self.metric.name]
+
+
+def make(material: Material) -> Table:
+    """The table of what was gathered. DataError where the named metric was not measured."""
+    spec = material.spec
+    metrics = _metrics(material)
+    rows = tuple(_row(material, row, metrics) for row in spec.rows)
+    baseline = spec.baseline if any(row.slug == spec.baseline for row in spec.rows) else None
+    return Table(spec.name, spec.title or spec.name, metrics, baseline, spec.seeds, rows)
+
+
+def _metrics(material: Material) -> tuple[Metric, ...]:
+    """The table's metric, then the others that were measured on the test split, as evaluation ordered them."""
+    spec = material.spec
+    measured = list(dict.fromkeys(name for row in spec.rows for s in material.test_scores(row.slug).values() for name in s.metrics))
+    first = spec.metric or (FIRST.get(spec.rows[0].experiment.task.kind) if spec.rows else None)
+    if first is None or (measured and first not in measured):
+        raise DataError(f"table {spec.name}: metric {first!r} was not measured; allowed: {', '.join(measured) or 'none'}")
+    return tuple(metric(name) for name in dict.fromkeys((first, *measured)))
+
+
+def _row(material: Material, row: RowSpec, metrics: tuple[Metric, ...]) -> Row:
+    run = material.runs[row.slug]
+    note, failed = _note(material, row, run)
+    cells = {metric.name: _cell(material, row, metric) for metric in metrics}
+    return Row(row.slug, row.label, cells, _cost(run), note, failed, row.edited, _remarks(run))
+
+
+def _cell(material: Material, row: RowSpec, metric: Metric) -> Cell:
+    scores = material.test_scores(row.slug)
+    values = {seed: score.metrics[metric.name] for seed, score in scores.items() if metric.name in score.metrics}
+    summary = summarise(values) if values else None
+    published = row.published.get(metric.name)
+    difference = against(material, row.slug, metric) if summary is not None else None
+    return Cell(summary, difference, published, judge(summary, published))
+
+
+def _note(material: Material, row: RowSpec, run: RowRun) -> tuple[str, bool]:
+    """Why numbers are missing, and whether that is a failure."""
+    failures, scored = run.failures, material.test_scores(row.slug)
+    if failures:
+        seed, failure = next(iter(failures.items()))
+        share = f"{len(failures)} of {len(run.seeds)} seeds failed"
+        text = f"failed: {failure}" if len(failures) == len(run.seeds) == 1 else f"{share}; seed {seed}: {failure}"
+        return text, not scored
+    if not run.seeds:
+        return "not run", False
+    if not scored:
+        return "trained, not evaluated", False
+    wanted = material.spec.seeds or row.experiment.seeds
+    missing = [str(seed) for seed in wanted if seed not in scored]
+    return (f"seeds not run: {', '.join(missing)}", False) if missing else ("", False)
+
+
+def _cost(run: RowRun) -> Cost:
+    """From cost.json (seconds, bytes) and summary.json (parameters per module)."""
+    per_module = {str(name): int(size) for name, size in (run.summary.get("parameters") or {}).items()}
+    classifiers = run.summary.get("classifier_parameters")
+    return Cost(
+        step=_mean(run.cost, "step_seconds"),
+        total=_mean(run.cost, "seconds"),
+        memory=_mean(run.cost, "memory"),
+        parameters=sum(per_module.values()) or None,
+        classifiers=None if classifiers is None else int(classifiers),
+        per_module=per_module,
+    )
+
+
+def _mean(cost: Mapping[str, Any], name: str) -> float | None:
+    values = [float(seed[name]) for seed in (cost.get("seeds") or {}).values() if seed.get(name) is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _remarks(run: RowRun) -> tuple[str, ...]:
+    """What a reader of the number must know about how it came about: coefficients that point backwards."""
+    shares = [seed.history["B_negative"] for seed in run.seeds.values() if "B_negative" in seed.history]
+    if not shares:
+        return ()
+    share = sum(float(values.mean()) for values in shares) / len(shares)
+    return (f"B < 0 in {share:.0%} of steps".replace("%", " %"),) if share > 0 else ()

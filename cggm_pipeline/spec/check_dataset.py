@@ -1,0 +1,108 @@
+"""What a dataset document must get right beyond its types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cggm_pipeline.spec.dataset import Classes, Dataset, Shape
+from cggm_pipeline.spec.layers import Finding
+from cggm_pipeline.spec.nearest import did_you_mean, listed
+from cggm_pipeline.spec.sources import Column, Published, Stratified, Table
+
+_RANKS = {"image": {3}, "audio": {1, 2}, "numbers": {1}, "npy": {1, 2, 3, 4}}
+
+
+def check_dataset(dataset: Dataset) -> Iterator[Finding]:
+    """Every fault of one dataset document."""
+    yield from _split(dataset)
+    yield from _target(dataset)
+    for name, shape in dataset.modalities.items():
+        yield from _shape(name, shape)
+    yield from _known_shapes(dataset)
+    if isinstance(dataset.source, Table):
+        yield from _columns(dataset, dataset.source)
+
+
+def _split(dataset: Dataset) -> Iterator[Finding]:
+    split = dataset.split
+    if isinstance(split, Published):
+        if not dataset.source.splits():
+            hint = "name the column: source.split, or use kind: stratified"
+            yield Finding(("split", "kind"), f"{dataset.source.kind} carries no split of its own", hint=hint)
+        return
+    if split.valid + split.test >= 1:
+        message = f"valid {split.valid:g} and test {split.test:g} leave nothing to train on"
+        yield Finding(("split", "test"), message, "together less than 1", also=(("split", "valid"),))
+    if isinstance(split, Stratified) and not isinstance(dataset.target, Classes):
+        yield Finding(
+            ("split", "kind"), "stratified needs classes", hint="use kind: random", also=(("target", "kind"),)
+        )
+
+
+def _target(dataset: Dataset) -> Iterator[Finding]:
+    target = dataset.target
+    if dataset.source.classes is not None and (
+        not isinstance(target, Classes) or target.number != dataset.source.classes
+    ):
+        path = ("target", "number") if isinstance(target, Classes) else ("target", "kind")
+        yield Finding(path, f"{dataset.source.kind} has {dataset.source.classes} classes")
+    if not isinstance(target, Classes) or target.names is None:
+        return
+    if len(target.names) != target.number:
+        yield Finding(("target", "names"), f"{len(target.names)} names for {target.number} classes")
+    for index, name in enumerate(target.names):
+        if name in target.names[:index]:
+            yield Finding(("target", "names", index), f"the class '{name}' stands twice")
+
+
+def _shape(name: str, shape: Shape) -> Iterator[Finding]:
+    path = ("modalities", name, "shape")
+    if shape.dtype == "text" and shape.shape:
+        yield Finding(path, "text has no shape", "[]", also=(("modalities", name, "dtype"),))
+    if shape.dtype != "text" and not shape.shape:
+        yield Finding(path, "an array needs a shape", "[D], [T, D] or [C, H, W]")
+
+
+def _known_shapes(dataset: Dataset) -> Iterator[Finding]:
+    known = dataset.source.shapes
+    for name, shape in dataset.modalities.items() if known is not None else ():
+        assert known is not None
+        if name not in known:
+            hint, allowed = did_you_mean(name, known)
+            yield Finding(("modalities", name), f"{dataset.source.kind} has no modality '{name}'", allowed, hint, "key")
+        elif shape.shape != known[name]:
+            message = f"{list(shape.shape)} is not the shape that {dataset.source.kind} has"
+            yield Finding(("modalities", name, "shape"), message, str(list(known[name])))
+    for name in set(known or ()) - set(dataset.modalities):
+        yield Finding(("modalities",), f"'{name}' of {dataset.source.kind} is missing", hint=f"add {name}:", on="key")
+
+
+def _columns(dataset: Dataset, source: Table) -> Iterator[Finding]:
+    for name, column in source.columns.items():
+        if name not in dataset.modalities:
+            hint, allowed = did_you_mean(name, dataset.modalities)
+            message = f"the column '{name}' is not among the modalities"
+            yield Finding(("source", "columns", name), message, allowed, hint, "key")
+        else:
+            yield from _column(name, column, dataset.modalities[name])
+    for name in dataset.modalities:
+        if name not in source.columns:
+            hint, allowed = did_you_mean(name, source.columns)
+            yield Finding(("modalities", name), f"source.columns has no '{name}'", allowed, hint, "key")
+
+
+def _column(name: str, column: Column, shape: Shape) -> Iterator[Finding]:
+    path = ("source", "columns", name)
+    if (column.type == "text") != (shape.dtype == "text"):
+        message = f"a column of type {column.type}, but the modality's dtype is {shape.dtype}"
+        yield Finding((*path, "type"), message, also=(("modalities", name, "dtype"),))
+    elif column.type != "text" and shape.shape and len(shape.shape) not in _RANKS[column.type]:
+        forms = {1: "[D]", 2: "[T, D]", 3: "[C, H, W]", 4: "[T, C, H, W]"}
+        allowed = listed(forms[rank] for rank in sorted(_RANKS[column.type]))
+        yield Finding(("modalities", name, "shape"), f"{list(shape.shape)} is no shape of type {column.type}", allowed)
+    if column.type == "numbers":
+        if shape.shape and shape.shape[0] != len(column.columns):
+            message = f"{len(column.columns)} columns of numbers for the shape {list(shape.shape)}"
+            yield Finding((*path, "columns"), message, also=(("modalities", name, "shape"),))
+    elif len(column.columns) != 1:
+        yield Finding((*path, "columns"), f"{len(column.columns)} columns of type {column.type}", "one column")

@@ -1,0 +1,95 @@
+"""Whether encoders, fusion, task and modulation fit one another: layouts, widths, numbers of modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from cggm_pipeline.spec.encoders import EncoderSpec, Transformer
+from cggm_pipeline.spec.fusions import Film, FusionSpec
+from cggm_pipeline.spec.fusions import Transformer as TransformerFusion
+from cggm_pipeline.spec.layers import Finding
+from cggm_pipeline.spec.load import Keys
+from cggm_pipeline.spec.nearest import did_you_mean, listed
+from cggm_pipeline.spec.sections import Sections
+
+USE: Keys = ("use",)
+MODALITIES: Keys = ("modalities",)
+
+
+def check_network(sections: Sections) -> Iterator[Finding]:
+    """Every misfit between the sections that could be read."""
+    encoders = {name: modality.encoder for name, modality in sections.used().items() if modality is not None}
+    for name, encoder in encoders.items():
+        if isinstance(encoder, Transformer):
+            yield from _heads(
+                encoder.width, encoder.heads, ("modalities", name, "encoder"), f"the width {encoder.width}"
+            )
+    if sections.fusion is not None:
+        yield from _fusion(sections, sections.fusion, encoders)
+    yield from _modulation(sections, encoders)
+
+
+def _heads(width: int, heads: int, path: Keys, what: str, also: tuple[Keys, ...] = ()) -> Iterator[Finding]:
+    if width % heads:
+        divisors = listed(number for number in range(1, width + 1) if width % number == 0)
+        yield Finding((*path, "heads"), f"{heads} heads do not divide {what}", divisors, also=((*path, "width"), *also))
+
+
+def _fusion(sections: Sections, fusion: FusionSpec, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
+    used, task = sections.used(), sections.task
+    for name, encoder in encoders.items():
+        if encoder.layout not in fusion.accepts:
+            message = (
+                f"{fusion.kind} reads {listed(sorted(fusion.accepts))}; the encoder of '{name}' gives {encoder.layout}"
+            )
+            path = ("modalities", name, "encoder")
+            yield Finding(
+                ("fusion", "kind"), message, hint=f"set modalities.{name}.encoder.output", also=((*path, "output"), USE)
+            )
+    if used and len(used) < fusion.min_modalities:
+        message = f"{fusion.kind} needs {fusion.min_modalities} modalities, {_number(len(used))} in use"
+        yield Finding(("fusion", "kind"), message, also=(USE, MODALITIES))
+    if isinstance(fusion, Film) and used and fusion.condition not in used:
+        hint, allowed = did_you_mean(fusion.condition, used)
+        yield Finding(
+            ("fusion", "condition"), f"there is no modality '{fusion.condition}' in use", allowed, hint, also=(USE,)
+        )
+    if task is not None and fusion.layout not in task.accepts:
+        message = f"{task.kind} reads {listed(sorted(task.accepts))}; {fusion.kind} gives {fusion.layout}"
+        yield Finding(("task", "kind"), message, also=(("fusion", "kind"),))
+    if fusion.equal_widths:
+        yield from _equal_widths(fusion, encoders)
+
+
+def _equal_widths(fusion: FusionSpec, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
+    widths = {name: encoder.features_width for name, encoder in encoders.items() if encoder.features_width is not None}
+    if len(set(widths.values())) > 1:
+        shown = listed(f"{name} {width}" for name, width in widths.items())
+        yield Finding(("fusion", "kind"), f"{fusion.kind} needs features of one width: {shown}", also=(USE,))
+    elif widths and isinstance(fusion, TransformerFusion):
+        width = next(iter(widths.values()))
+        yield from _heads(width, fusion.heads, ("fusion",), f"the features' width {width}")
+
+
+def _modulation(sections: Sections, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
+    if sections.modulation is None:
+        return
+    modulation, used = sections.modulation.effective(), sections.used()
+    if sections.task is not None and sections.task.kind not in modulation.tasks:
+        message = f"{modulation.kind} is not defined for {sections.task.kind}"
+        yield Finding(("modulation", "kind"), message, listed(sorted(modulation.tasks)), also=(("task", "kind"),))
+    if used and len(used) < modulation.min_modalities:
+        message = (
+            f"{modulation.kind} balances {modulation.min_modalities} modalities or more, {_number(len(used))} in use"
+        )
+        yield Finding(("modulation", "kind"), message, hint="use kind: none", also=(USE, MODALITIES))
+    if modulation.trains_classifiers and sections.classifiers is not None:
+        for name, encoder in encoders.items():
+            width = encoder.features_width
+            if encoder.layout == "tokens" and width is not None:
+                what = f"the width {width} of '{name}', whose classifier has Transformer blocks"
+                yield from _heads(width, sections.classifiers.heads, ("classifiers",), what, (("modulation", "kind"),))
+
+
+def _number(count: int) -> str:
+    return "one is" if count == 1 else f"{count} are"

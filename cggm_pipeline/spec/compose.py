@@ -1,0 +1,151 @@
+"""From files to specs: composed, validated, cross-checked; every problem of every file at once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar, get_args
+
+from pydantic import ValidationError
+
+from cggm_pipeline.errors import Problem, SpecError
+from cggm_pipeline.spec.base import Spec
+from cggm_pipeline.spec.chain import chain, check_head, check_name
+from cggm_pipeline.spec.check_dataset import check_dataset
+from cggm_pipeline.spec.check_experiment import check_experiment
+from cggm_pipeline.spec.dataset import Dataset
+from cggm_pipeline.spec.experiment import Experiment
+from cggm_pipeline.spec.faults import findings
+from cggm_pipeline.spec.layers import Finding, Layer, Place, Stack
+from cggm_pipeline.spec.nearest import did_you_mean
+from cggm_pipeline.spec.project import Project
+from cggm_pipeline.spec.sections import Sections
+
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass
+class Composed(Generic[S]):
+    """A valid document: `spec` the object, `name` its path below its room, `path` its file, `stack` its layers."""
+
+    spec: S
+    name: str
+    path: Path
+    stack: Stack
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The whole document as plain data, every default written out."""
+        return self.spec.model_dump(mode="json")
+
+    @cached_property
+    def origin(self) -> dict[str, Place]:
+        """Which file set each dotted key; a key that is missing here is a default."""
+        return self.stack.origin()
+
+
+@dataclass
+class Examined(Generic[S]):
+    """What looking at a document gave: problems, and the composed document where there are none."""
+
+    problems: list[Problem] = field(default_factory=list)
+    composed: Composed[S] | None = None
+
+    def get(self) -> Composed[S]:
+        """The document. Raises SpecError with every problem."""
+        if self.composed is None or self.problems:
+            raise SpecError(list(dict.fromkeys(self.problems)))
+        return self.composed
+
+
+def load_experiment(path: Path | str, project: Project | None = None) -> Composed[Experiment]:
+    """An experiment, composed and checked against its dataset. `path`: a file, or a name below specs/experiments."""
+    project = project or Project.of(path)
+    return examine_experiment(project.find("experiments", path), project).get()
+
+
+def load_dataset(path: Path | str, project: Project | None = None) -> Composed[Dataset]:
+    """A dataset document, checked. `path`: a file, or a name below specs/datasets."""
+    project = project or Project.of(path)
+    return examine_dataset(project.find("datasets", path), project).get()
+
+
+def examine_experiment(path: Path, project: Project) -> Examined[Experiment]:
+    """Compose and check an experiment without raising."""
+    try:
+        stack = Stack(chain(path, "experiment", project))
+    except SpecError as error:
+        return Examined(list(error.problems))
+    examined = compose_experiment(stack, project.name("experiments", path), path, project)
+    examined.problems += check_name(stack.layers[-1].document, "experiments", project)
+    return examined
+
+
+def compose_experiment(stack: Stack, name: str, path: Path, project: Project) -> Examined[Experiment]:
+    """Check a stack of layers as an experiment."""
+    spec, found, problems = _validated(stack, Experiment)
+    sections = Sections.of(spec) if spec is not None else Sections.partly(stack.data)
+    dataset, more = _dataset_of(sections, project)
+    problems += [stack.problem(finding) for finding in more.findings] + more.problems
+    problems += [stack.problem(finding) for finding in (*found, *check_experiment(sections, dataset))]
+    return Examined(problems, Composed(spec, name, path, stack) if spec is not None else None)
+
+
+def examine_dataset(path: Path, project: Project) -> Examined[Dataset]:
+    """Compose and check a dataset document without raising; the answer is kept."""
+    key = ("dataset", os.path.abspath(path))
+    if key not in project.composed:
+        project.composed[key] = _examine_dataset(path, project)
+    examined: Examined[Dataset] = project.composed[key]
+    return examined
+
+
+def _examine_dataset(path: Path, project: Project) -> Examined[Dataset]:
+    try:
+        stack = Stack(chain(path, "dataset", project))
+    except SpecError as error:
+        return Examined(list(error.problems))
+    spec, found, problems = _validated(stack, Dataset)
+    if spec is not None:
+        found += list(check_dataset(spec))
+    problems += [stack.problem(finding) for finding in found]
+    problems += check_name(stack.layers[-1].document, "datasets", project)
+    return Examined(problems, Composed(spec, project.name("datasets", path), path, stack) if spec is not None else None)
+
+
+@dataclass
+class _More:
+    findings: list[Finding] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def _dataset_of(sections: Sections, project: Project) -> tuple[Dataset | None, _More]:
+    """The dataset that an experiment names, or why there is none."""
+    if sections.data is None:
+        return None, _More()
+    path = project.specs / "datasets" / f"{sections.data}.yaml"
+    key = ("dataset", str(path))
+    if key not in project.composed and not path.is_file():
+        hint, allowed = did_you_mean(sections.data, project.names("datasets"))
+        message = f"there is no dataset '{sections.data}' ({project.file(path)})"
+        return None, _More([Finding(("data",), message, allowed, hint)])
+    examined = examine_dataset(path, project)
+    return (examined.composed.spec if examined.composed else None), _More(problems=examined.problems)
+
+
+def _validated(stack: Stack, model: type[S]) -> tuple[S | None, list[Finding], list[Problem]]:
+    kind = get_args(model.model_fields["kind"].annotation)[0]
+    problems = [problem for layer in stack.layers if not layer.prefix for problem in check_head(layer.document, kind)]
+    try:
+        return model.model_validate(stack.data), [], problems
+    except ValidationError as error:
+        faulty = {(problem.line, problem.column) for problem in problems}
+        found = [item for item in findings(error, model, stack) if _at(stack, item) not in faulty]
+        return None, [item for item in found if "'version'" not in item.message], problems
+
+
+def _at(stack: Stack, finding: Finding) -> tuple[int, int]:
+    problem = stack.problem(finding)
+    return problem.line, problem.column

@@ -1,0 +1,195 @@
+"""What pydantic found, in this program's words: place, what was found, what is allowed, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from cggm_pipeline.spec.base import SLUG_RULE, Kind
+from cggm_pipeline.spec.describe import annotations_of, describe, kinds, members, strip
+from cggm_pipeline.spec.layers import Finding, Stack
+from cggm_pipeline.spec.load import Keys
+from cggm_pipeline.spec.nearest import did_you_mean, listed
+from cggm_pipeline.spec.scalars import value_of
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """Where a pydantic location leads: keys of the document, what may stand there, the class around it."""
+
+    path: Keys
+    annotation: Any
+    owner: type[BaseModel]
+    is_key: bool = False
+    around: Any = None
+
+
+def findings(error: ValidationError, root: type[BaseModel], stack: Stack) -> list[Finding]:
+    """Every fault of a document that `root` refused, at most one for each place and reason."""
+    found: dict[tuple[Keys, str], Finding] = {}
+    for detail in error.errors(include_url=False, include_context=False):
+        spot = _walk(root, detail["loc"])
+        kind = detail["type"]
+        reason = kind if kind in ("extra_forbidden", "missing") else "value"
+        found.setdefault((spot.path, reason), _finding(kind, spot, detail["input"], stack))
+    deeper = {path[:length] for path, _ in found for length in range(len(path))}
+    # A union that is not told apart by kind reports every branch: the branch that got furthest is meant.
+    return [finding for (path, reason), finding in found.items() if reason != "value" or path not in deeper]
+
+
+def _walk(root: type[BaseModel], location: Sequence[int | str]) -> _Spot:
+    path: Keys = ()
+    here: Any = root
+    owner = root
+    rest = list(location)
+    around: Any = root
+    while rest:
+        named = kinds(here)
+        if len(named) > 1:
+            here = named[str(rest.pop(0))]
+            continue
+        model = next((bare for bare, _ in map(strip, members(here)) if _is_model(bare)), None)
+        container = next((bare for bare, _ in map(strip, members(here)) if get_origin(bare) in (dict, tuple)), None)
+        if model is not None:
+            owner, name = model, str(rest.pop(0))
+            path, here = (*path, name), annotations_of(model).get(name, Any)
+        elif container is not None and (get_origin(container) is dict) == isinstance(rest[0], str):
+            key, around = rest.pop(0), container
+            path, here = (*path, key), _item(container, key)
+            if rest == ["[key]"]:
+                return _Spot(path, get_args(container)[0], owner, is_key=True)
+        else:
+            rest.pop(0)  # the label of a branch of a plain union ("bool", "tuple[...]"): no key of the document
+    return _Spot(path, here, owner, around=around)
+
+
+def _is_model(bare: Any) -> bool:
+    return isinstance(bare, type) and issubclass(bare, BaseModel)
+
+
+def _item(container: Any, key: int | str) -> Any:
+    arguments = get_args(container)
+    if isinstance(key, str):
+        return arguments[1]
+    return arguments[0] if arguments[-1] is Ellipsis else arguments[min(key, len(arguments) - 1)]
+
+
+def _finding(kind: str, spot: _Spot, value: Any, stack: Stack) -> Finding:
+    if kind == "extra_forbidden":
+        return _unknown_key(spot, stack)
+    if kind == "missing" and isinstance(spot.path[-1], int):
+        kind, spot = "too_short", _Spot(spot.path[:-1], spot.around, spot.owner)
+    if kind == "missing":
+        name = str(spot.path[-1])
+        return Finding(spot.path[:-1], f"'{name}' is missing", describe(spot.annotation), f"add {name}:", on="key")
+    if spot.is_key:
+        name = str(spot.path[-1])
+        return Finding(spot.path, f"{_quoted(name)} is not a name", SLUG_RULE, _slug_hint(name), on="key")
+    if kind == "union_tag_invalid":
+        return _unknown_kind(spot, value)
+    if kind == "union_tag_not_found":
+        return Finding(spot.path, "'kind' is missing", listed(kinds(spot.annotation)), "add kind:", on="key")
+    if kind in ("too_short", "too_long"):
+        few = {"too_short": "has too few items", "too_long": "has too many items"}[kind]
+        return Finding(spot.path, f"{stack.written(spot.path)} {few}", _count(spot.annotation))
+    return _wrong_value(kind, spot, value, stack)
+
+
+def _unknown_key(spot: _Spot, stack: Stack) -> Finding:
+    name, owner = str(spot.path[-1]), spot.owner
+    around: Any = stack.data
+    for key in spot.path[:-1]:
+        around = around[key]
+    free = [field for field in owner.model_fields if field not in around]
+    hint, _ = did_you_mean(name, free)
+    of = around.get("kind") if issubclass(owner, Kind) else f"{owner.__name__.lower()}"
+    return Finding(spot.path, f"not a parameter of {of}", listed(owner.model_fields), hint, on="key")
+
+
+def _unknown_kind(spot: _Spot, value: Any) -> Finding:
+    path = (*spot.path, "kind")
+    tag = value.get("kind") if isinstance(value, dict) else value
+    what = next((key for key in reversed(spot.path) if isinstance(key, str)), "document")
+    hint, allowed = did_you_mean(str(tag), kinds(spot.annotation))
+    return Finding(
+        path,
+        f"{_quoted(tag)} is not a kind of {what.removesuffix('s') if what == 'transforms' else what}",
+        allowed,
+        hint,
+    )
+
+
+def _wrong_value(kind: str, spot: _Spot, value: Any, stack: Stack) -> Finding:
+    written = stack.written(spot.path)
+    if kind in ("less_than_equal", "string_too_long"):
+        limits = next((limits for _, limits in map(strip, members(spot.annotation)) if limits), {})
+        if kind == "string_too_long":
+            return Finding(spot.path, f"{written} is too long", f"at most {limits.get('max_length')} characters")
+        return Finding(spot.path, f"{written} is more than {limits.get('le')}", describe(spot.annotation))
+    hint, allowed = _advice(spot.annotation, value)
+    return Finding(spot.path, f"{written} is not {describe(spot.annotation)}", allowed, hint)
+
+
+def _advice(annotation: Any, value: Any) -> tuple[str, str]:
+    """What to do about a wrong value, and the allowed ones where `describe` does not say them."""
+    bare = [strip(member)[0] for member in members(annotation)]
+    words = [str(word) for member in bare if get_origin(member) is Literal for word in get_args(member)]
+    named = kinds(annotation)
+    if isinstance(value, str) and value in named:
+        return f"write {{kind: {value}}}", ""
+    if isinstance(value, str) and words:
+        return did_you_mean(value, words)[0], ""
+    if isinstance(value, str):
+        return _text_advice(value, bare), SLUG_RULE if describe(annotation) == "a name" else ""
+    if isinstance(value, float) and int in bare and value.is_integer():
+        return f"write {int(value)}", ""
+    if value is None:
+        return "remove the line to get the default", ""
+    return "", ""
+
+
+def _text_advice(value: str, bare: list[Any]) -> str:
+    if bool in bare and value.lower() in ("yes", "no", "on", "off", "y", "n"):
+        return "write true or false"
+    number = value_of(value.strip().replace("_", ""))
+    if not isinstance(number, str | bool | None) and (int in bare or float in bare):
+        return f"write {number}, without quotes or underscores"
+    return _slug_hint(value) if str in bare else ""
+
+
+def _slug_hint(name: str) -> str:
+    slug = slugified(name)
+    return f"for example '{slug}'" if slug and slug != name else ""
+
+
+def slugified(text: str) -> str:
+    """The text as a name: lower case, everything but letters and digits to single hyphens."""
+    return "-".join(_words(text.lower()))
+
+
+def _words(text: str) -> Iterator[str]:
+    word = ""
+    for character in text + " ":
+        if character.isascii() and character.isalnum():
+            word += character
+        elif word:
+            yield word
+            word = ""
+
+
+def _count(annotation: Any) -> str:
+    limits = next((limits for _, limits in map(strip, members(annotation)) if limits), {})
+    bare = next((bare for bare, _ in map(strip, members(annotation)) if get_origin(bare) is tuple), None)
+    if bare is not None and get_args(bare)[-1] is not Ellipsis:
+        return f"exactly {len(get_args(bare))} items"
+    least, most = limits.get("min_length"), limits.get("max_length")
+    return " and ".join([f"at least {least}"] * bool(least) + [f"at most {most}"] * bool(most))
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return f"'{text if len(text) <= 60 else text[:59] + '…'}'"

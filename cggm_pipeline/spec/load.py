@@ -1,0 +1,122 @@
+"""One YAML file, read whole: its plain data, and the place of every key and value in it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from cggm_pipeline.errors import Problem
+from cggm_pipeline.spec.scalars import value_of
+from cggm_pipeline.spec.text import MAX_DEPTH, Mark, located, mark_of, root_of, short, text_of
+
+Keys = tuple[str | int, ...]
+On = Literal["key", "value"]
+
+
+class Document:
+    """A file as `data` (plain mappings, lists, scalars) with places. `problems`: what did not stop the reading."""
+
+    def __init__(self, path: Path, file: str, text: str, root: yaml.Node) -> None:
+        self.path, self.file, self.text, self.root = path, file, text, root
+        self.problems: list[Problem] = []
+        self.data: Any = self._plain(root, (), 0)
+
+    def _plain(self, node: yaml.Node, keys: Keys, depth: int) -> Any:
+        if node.tag not in ("plain", "quoted"):
+            self._fault(node, keys, f"the tag {short(node.tag)}: a spec has no tags", "remove it")
+        if depth > MAX_DEPTH:
+            self._fault(node, keys, f"nested more than {MAX_DEPTH} levels deep")
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, keys, depth)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._plain(item, (*keys, index), depth + 1) for index, item in enumerate(node.value)]
+        if not isinstance(node, yaml.ScalarNode) or node.tag == "quoted" or node.style:
+            return node.value
+        value = value_of(node.value)
+        if isinstance(value, float) and not math.isfinite(value):
+            self._fault(node, keys, f"{short(node.value)} is not a finite number")
+        return value
+
+    def _mapping(self, node: yaml.MappingNode, keys: Keys, depth: int) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        first: dict[str, int] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._fault(key, keys, "a key must be a word, not a list or a mapping")
+                continue
+            name = key.value
+            if name in data:
+                self._fault(key, (*keys, name), f"stands twice, first in line {first[name]}", "remove one of them")
+                continue
+            first[name] = key.start_mark.line + 1
+            data[name] = self._plain(value, (*keys, name), depth + 1)
+        return data
+
+    def _fault(self, node: yaml.Node, keys: Keys, message: str, hint: str = "") -> None:
+        self.problems.append(self._problem(mark_of(node), keys, message, hint=hint))
+
+    def find(self, keys: Keys) -> tuple[yaml.Node | None, yaml.Node] | None:
+        """The key's node and the value's node at `keys`, or null where the document has no such place."""
+        name: yaml.Node | None = None
+        node = self.root
+        for key in keys:
+            found = _step(node, key)
+            if found is None:
+                return None
+            name, node = found
+        return name, node
+
+    def mark(self, keys: Keys, on: On = "value") -> Mark:
+        """Where `keys` stand; the nearest ancestor's place where they do not."""
+        found = self.find(keys)
+        while found is None:
+            keys, on = keys[:-1], "key"
+            found = self.find(keys)
+        key, value = found
+        return mark_of(key if on == "key" and key is not None else value)
+
+    def written(self, keys: Keys) -> str:
+        """What stands at `keys`, as its author wrote it, short enough for a message."""
+        found = self.find(keys)
+        node = found[1] if found else None
+        if isinstance(node, yaml.ScalarNode):
+            plain = node.tag == "plain" and not node.style
+            return (short(node.value) or "null (nothing)") if plain else repr(short(node.value))
+        return "a mapping" if isinstance(node, yaml.MappingNode) else "a list"
+
+    def problem(self, keys: Keys, message: str, *, on: On = "value", allowed: str = "", hint: str = "") -> Problem:
+        """A problem at `keys`, with its line of the file."""
+        return self._problem(self.mark(keys, on), keys, message, allowed, hint)
+
+    def _problem(self, mark: Mark, keys: Keys, message: str, allowed: str = "", hint: str = "") -> Problem:
+        return located(self.file, self.text, mark, dotted(keys), message, allowed=allowed, hint=hint)
+
+
+def dotted(keys: Keys) -> str:
+    """`("modalities", "text", "encoder")` as `modalities.text.encoder`; whatever does not print is escaped."""
+    return ".".join(key if isinstance(key, str) and key.isprintable() else repr(key) for key in keys)
+
+
+def read(path: Path, file: str | None = None) -> Document:
+    """Read one document. `file` is the name it has in messages. Raises SpecError where it is not one YAML document."""
+    shown = file or str(path)
+    return parse(text_of(path, shown), path, shown)
+
+
+def parse(text: str, path: Path, file: str) -> Document:
+    """A document from its text. Raises SpecError."""
+    return Document(path, file, text, root_of(text, file))
+
+
+def _step(node: yaml.Node, key: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if isinstance(name, yaml.ScalarNode) and name.value == key:
+                return name, value
+    elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return None, node.value[key]
+    return None

@@ -1,0 +1,128 @@
+"""A table's rows: one experiment each, made of the base, the table's seeds and the row's (or the sweep's) overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cggm_pipeline.errors import Problem, SpecError
+from cggm_pipeline.spec.chain import chain, check_head, check_name, resolve
+from cggm_pipeline.spec.compose import Composed, compose_experiment, examine_experiment
+from cggm_pipeline.spec.experiment import Experiment
+from cggm_pipeline.spec.faults import findings
+from cggm_pipeline.spec.labels import RESERVED, label_fault, slug_of
+from cggm_pipeline.spec.layers import Finding, Layer, Stack
+from cggm_pipeline.spec.nearest import did_you_mean, listed
+from cggm_pipeline.spec.plans import Planner
+from cggm_pipeline.spec.project import Project
+from cggm_pipeline.spec.sections import readable
+from cggm_pipeline.spec.table import Claimed, Table
+
+
+@dataclass
+class Row:
+    """One row: its free `label`, the `slug` that names its files, its experiment, and where a paper's number stands."""
+
+    label: str
+    slug: str
+    experiment: Composed[Experiment]
+    published: Claimed | None = None
+
+
+@dataclass
+class ComposedTable:
+    """A valid table. `rows` by slug, in the order of the file; swept rows last."""
+
+    spec: Table
+    name: str
+    path: Path
+    stack: Stack
+    base: Composed[Experiment]
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The table document as plain data, every default written out."""
+        return self.spec.model_dump(mode="json")
+
+
+def load_table(path: Path | str, project: Project | None = None) -> ComposedTable:
+    """A table with all its rows, checked. `path`: a file, or a name below specs/tables. Raises SpecError."""
+    project = project or Project.of(path)
+    table, problems = examine_table(project.find("tables", path), project)
+    if problems or table is None:
+        raise SpecError(list(dict.fromkeys(problems)))
+    return table
+
+
+def examine_table(path: Path, project: Project) -> tuple[ComposedTable | None, list[Problem]]:
+    """Compose and check a table without raising: the table where nothing is wrong, and every problem."""
+    try:
+        document = project.document(path)
+        problems = check_head(document, "table") + check_name(document, "tables", project)
+    except SpecError as error:
+        return None, list(error.problems)
+    stack = Stack([Layer(document, dropped=frozenset())])
+    spec, found = _table(stack)
+    name = project.name("tables", path)
+    problems += [stack.problem(finding) for finding in found if "version" not in finding.path]
+    try:
+        base_path = resolve(document, ("base",), project) if "base" in stack.data else None
+        base = examine_experiment(base_path, project) if base_path else None
+        below = chain(base_path, "experiment", project) if base_path else []
+    except SpecError as error:
+        return None, [*problems, *error.problems]
+    if base is None:
+        return None, problems
+    problems += base.problems + [stack.problem(finding) for finding in _check(spec, name, base.composed)]
+    rows, more = _rows(spec, stack, below, project, name)
+    if problems or more or base.composed is None:
+        return None, problems + more
+    return ComposedTable(spec, name, path, stack, base.composed, rows), []
+
+
+def _table(stack: Stack) -> tuple[Table, list[Finding]]:
+    """The table; where its types are wrong, as much of it as can be read, so that its rows are checked all the same."""
+    try:
+        return Table.model_validate(stack.data), []
+    except ValidationError as error:
+        return Table.model_construct(**readable(Table, stack.data)), findings(error, Table, stack)
+
+
+def _rows(
+    spec: Table, stack: Stack, below: list[Layer], project: Project, name: str
+) -> tuple[dict[str, Row], list[Problem]]:
+    document = stack.layers[0].document
+    planner = Planner(spec, document, project)
+    rows: dict[str, Row] = {}
+    problems: list[Problem] = []
+    seeds = [Layer(document, ("seeds",), ("seeds",))] if spec.seeds is not None else []
+    taken: dict[str, str] = {}
+    for plan in planner.plans():
+        slug = slug_of(plan.label)
+        if fault := label_fault(plan.label, taken):
+            problems.append(document.problem(plan.keys, fault[0], on="key", allowed=fault[1]))
+        taken.setdefault(slug, plan.label)
+        examined = compose_experiment(Stack([*below, *seeds, *plan.layers]), f"{name}/{slug}", document.path, project)
+        problems += examined.problems
+        if examined.composed is not None:
+            rows[slug] = Row(plan.label, slug, examined.composed, plan.published)
+    return rows, planner.problems + problems
+
+
+def _check(spec: Table, name: str, base: Composed[Experiment] | None) -> Iterator[Finding]:
+    if name in RESERVED:
+        yield Finding((), f"'{name}' names another folder of specs/resolved/ or runs/", hint="rename the file")
+    if not spec.rows and not spec.sweep:
+        yield Finding((), "a table without rows", hint="add rows: or sweep:", on="key")
+    if spec.baseline is not None and spec.baseline not in spec.rows:
+        hint, _ = did_you_mean(spec.baseline, spec.rows)
+        yield Finding(("baseline",), f"there is no row '{spec.baseline}'", listed(spec.rows), hint)
+    if base is not None and spec.metric is not None and spec.metric not in base.spec.task.metrics:
+        hint, allowed = did_you_mean(spec.metric, base.spec.task.metrics)
+        yield Finding(("metric",), f"'{spec.metric}' is not a metric of {base.spec.task.kind}", allowed, hint)

@@ -1,0 +1,5 @@
+"""tasks: what is predicted, how wrong it is (`losses/`), and what is measured. Built as `Class(out_features, *, ...)`."""
+
+from cggm_pipeline.tasks.base import Task
+
+__all__ = ["Task"]

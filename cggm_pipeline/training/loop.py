@@ -1,0 +1,164 @@
+"""The loop over epochs and steps, with everything that a checkpoint must hold to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from cggm_pipeline.data.batches import Batches, order
+from cggm_pipeline.evaluation.evaluate import evaluate
+from cggm_pipeline.modulations.base import Modulation
+from cggm_pipeline.network import Network
+from cggm_pipeline.tasks.base import Task
+from cggm_pipeline.training import rng
+from cggm_pipeline.training.checkpoint import Checkpoints
+from cggm_pipeline.training.log import EpochLog
+from cggm_pipeline.training.moment import Moment, Progress
+from cggm_pipeline.training.options import Options
+from cggm_pipeline.training.selection import Selection
+from cggm_pipeline.training.step import Stepper
+from cggm_pipeline.training.watch import Watch
+
+TELL_SECONDS = 0.2
+EPOCH_SECONDS = 1.0
+"""At an epoch's end a checkpoint is written if the last one is older than this (or than `checkpoint_seconds`)."""
+
+
+class Loop:
+    """One seed's training. `position` is the next step: (epoch, index within it)."""
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        network: Network,
+        task: Task,
+        modulation: Modulation,
+        train: Batches,
+        valid: Batches,
+        options: Options,
+        progress: Progress,
+    ) -> None:
+        self._accelerator, self._network, self._task, self._modulation = accelerator, network, task, modulation
+        self._train, self._valid, self._options, self._progress = train, valid, options, progress
+        self.steps_per_epoch = -(-len(train) // options.batch_size)
+        self._stepper = Stepper(accelerator, network, task, modulation, options)
+        self._schedule = options.scheduler(self._stepper.optimizer, options.epochs)
+        self._watch = Watch(self._stepper.watched, accelerator.device, self.steps_per_epoch)
+        self._log = EpochLog()
+        self.selection = Selection(options.metric, options.mode, options.patience)
+        self.history: list[dict[str, float]] = []
+        self.position = (0, 0)
+        self.seconds = 0.0
+        self._checkpoints: Checkpoints | None = None
+        self._saved = self._told = time.monotonic()
+        rng.seed_all(options.seed + 100_003 * accelerator.process_index)
+
+    def resume(self, folder: Path, key: str) -> None:
+        """Keep checkpoints in `folder`, and go on from the one that is there, if one is."""
+        self._checkpoints = Checkpoints(folder, key=key, seed=self._options.seed)
+        content, note = self._checkpoints.load()
+        if content is not None:
+            self._load(content)
+            epoch = self.position[0]
+            self._tell(note=f"{note + '; ' if note else ''}continuing at epoch {epoch} of {self._options.epochs}")
+
+    def run(self) -> None:
+        """All epochs that are left."""
+        while self.position[0] < self._options.epochs and not self.selection.exhausted(self.position[0] - 1):
+            started = time.monotonic()
+            self._epoch(started)
+
+    def _epoch(self, started: float) -> None:
+        epoch, start = self.position
+        before = self.seconds
+        if start == 0:
+            self._modulation.start_epoch(epoch)
+        self._network.train()
+        self._modulation.train()
+        for index, batch in enumerate(self._batches(epoch, start), start):
+            record, values = self._stepper(batch, epoch, index)
+            self._log.add(record)
+            self._watch.see(values, epoch * self.steps_per_epoch + index)
+            if (index + 1) % self._options.watch_every == 0:
+                self._watch.check()
+            self.position = (epoch, index + 1)
+            self.seconds = before + time.monotonic() - started
+            self._between_steps()
+        self._watch.check()
+        self._finish_epoch(epoch)
+        self.seconds = before + time.monotonic() - started
+        self._save(EPOCH_SECONDS)
+        self._tell(row=self.history[-1])
+
+    def _batches(self, epoch: int, start: int) -> Any:
+        permutation = order(len(self._train), self._options.seed, epoch)
+        return self._train.batches(
+            self._options.batch_size, order=permutation, seed=self._options.seed, epoch=epoch, train=True, start=start
+        )
+
+    def _finish_epoch(self, epoch: int) -> None:
+        self._modulation.end_epoch(epoch)
+        valid = evaluate(self._network, self._task, self._valid)
+        logged = self._log.fetch()
+        row = {"epoch": float(epoch), "train_loss": logged.pop("train_loss")}
+        row |= {f"valid_{name}": value for name, value in valid.items()} | logged
+        self.history.append(row)
+        self.selection.see(epoch, valid, self._network)
+        self._schedule.step(valid["loss"])
+        self.position = (epoch + 1, 0)
+
+    def _between_steps(self) -> None:
+        now = time.monotonic()
+        every = self._options.checkpoint_steps
+        if every is not None and self.position[1] % every == 0:
+            self._save(0.0)
+        elif self._accelerator.num_processes == 1:  # processes would not agree on the time
+            self._save(self._options.checkpoint_seconds)
+        if now - self._told > TELL_SECONDS:
+            self._tell()
+
+    def _tell(self, row: dict[str, float] | None = None, note: str = "") -> None:
+        epoch, index = self.position
+        share = (epoch + index / self.steps_per_epoch) / self._options.epochs
+        self._told = time.monotonic()
+        self._progress(Moment(self._options.seed, epoch, self._options.epochs, share, row or {}, note))
+
+    def _save(self, seconds: float) -> None:
+        """A checkpoint, if the last one is at least so old (several processes: always, as they cannot agree on a time)."""
+        alone = self._accelerator.num_processes == 1
+        due = time.monotonic() - self._saved >= min(seconds, self._options.checkpoint_seconds)
+        if self._checkpoints is None or (alone and not due):
+            return
+        generators = [rng.capture()] if alone else gather_object([rng.capture()])
+        if self._accelerator.is_main_process:
+            self._checkpoints.save({**self._state(), "generators": generators})
+        self._saved = time.monotonic()
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "network": self._network,
+            "modulation": self._modulation,
+            "optimizer": self._stepper.optimizer,
+            "schedule": self._schedule,
+            "selection": self.selection,
+            "log": self._log,
+            "watch": self._watch,
+        }
+        scaler = self._accelerator.scaler
+        return parts if scaler is None else {**parts, "scaler": scaler}
+
+    def _state(self) -> dict[str, Any]:
+        own = {"position": self.position, "history": self.history, "seconds": self.seconds}
+        return {**own, **{name: part.state_dict() for name, part in self._parts().items()}}
+
+    def _load(self, content: dict[str, Any]) -> None:
+        self.position, self.history, self.seconds = content["position"], content["history"], content["seconds"]
+        if self.position[1]:
+            self._modulation.start_epoch(self.position[0])  # sets what is no buffer; the buffers come next
+        for name, part in self._parts().items():
+            part.load_state_dict(content[name])
+        rng.restore(content["generators"][self._accelerator.process_index])

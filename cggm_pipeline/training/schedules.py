@@ -1,0 +1,74 @@
+"""Schedules of the learning rate: torch's own schedulers behind one call, `step(validation loss)`, after each epoch.
+
+Each function takes the optimiser and the number of epochs; what comes from the spec is keyword-only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau, StepLR
+
+
+class Schedule:
+    """A torch scheduler, stepped once per epoch with the epoch's validation loss. Acts on every parameter group."""
+
+    def __init__(self, scheduler: LRScheduler, *, reads_loss: bool = False) -> None:
+        self._scheduler = scheduler
+        self._reads_loss = reads_loss
+
+    def step(self, loss: float) -> None:
+        """The epoch is over; `loss` is its validation loss."""
+        self._scheduler.step(loss) if self._reads_loss else self._scheduler.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values, so that a checkpoint can be read with `weights_only`."""
+        return self._scheduler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`; the rates themselves are in the optimiser's state."""
+        self._scheduler.load_state_dict(state)
+
+
+def constant(optimizer: Optimizer, epochs: int) -> Schedule:
+    """The rate stays as it is."""
+    return Schedule(LambdaLR(optimizer, _one))
+
+
+def plateau(optimizer: Optimizer, epochs: int, *, patience: int = 10, factor: float = 0.1) -> Schedule:
+    """The rate is multiplied by `factor` after `patience` epochs without a lower validation loss."""
+    scheduler = ReduceLROnPlateau(optimizer, mode="min", factor=factor, patience=patience)
+    return Schedule(scheduler, reads_loss=True)
+
+
+def cosine(optimizer: Optimizer, epochs: int, *, warmup: int = 0, final: float = 0.0) -> Schedule:
+    """Half a cosine from the rate to `final` times the rate, after `warmup` linear epochs.
+
+    Epoch e < warmup: (e + 1) / (warmup + 1); later: final + (1 - final) (1 + cos(pi (e - warmup) / (epochs - warmup))) / 2.
+    """
+    return Schedule(LambdaLR(optimizer, _half_cosine(epochs, warmup, final)))
+
+
+def step(optimizer: Optimizer, epochs: int, *, every: int, factor: float = 0.1) -> Schedule:
+    """The rate is multiplied by `factor` every `every` epochs."""
+    return Schedule(StepLR(optimizer, step_size=every, gamma=factor))
+
+
+def _one(epoch: int) -> float:
+    return 1.0
+
+
+def _half_cosine(epochs: int, warmup: int, final: float) -> Callable[[int], float]:
+    def factor(epoch: int) -> float:
+        if epoch < warmup:
+            return (epoch + 1) / (warmup + 1)
+        share = min((epoch - warmup) / max(epochs - warmup, 1), 1.0)
+        return final + (1 - final) * (1 + math.cos(math.pi * share)) / 2
+
+    return factor
+
+
+SCHEDULES = {"constant": constant, "plateau": plateau, "cosine": cosine, "step": step}

@@ -1,0 +1,107 @@
+"""One optimiser step: forward and backward per micro-batch, modulation, NaN flags, clipping, update."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from cggm_pipeline.data.batches import Batch
+from cggm_pipeline.modulations.base import Modulation, Step
+from cggm_pipeline.network import Network
+from cggm_pipeline.tasks.base import Task
+from cggm_pipeline.training.gradients import Gradients
+from cggm_pipeline.training.groups import parameter_groups
+from cggm_pipeline.training.options import Options
+from cggm_pipeline.training.shares import cut
+from cggm_pipeline.training.watch import Watched
+
+WATCHED = [Watched("logits"), Watched("loss"), Watched("loss with the modulation's penalty")]
+
+
+class Stepper:
+    """Makes steps. Nothing in a step moves a value to the host."""
+
+    def __init__(
+        self, accelerator: Accelerator, network: Network, task: Task, modulation: Modulation, options: Options
+    ) -> None:
+        self._accelerator, self._task, self._modulation, self._options = accelerator, task, modulation, options
+        groups = parameter_groups(network, modulation, options.classifiers)
+        self.optimizer = accelerator.prepare_optimizer(options.optimizer(groups))
+        self._model = accelerator.prepare_model(network)
+        for patched in (
+            "forward",
+            "_original_forward",
+        ):  # autocast is entered in _backward, loss and modulation included
+            network.__dict__.pop(patched, None)
+        self._gradients = Gradients(groups, network)
+        self._scaled = options.precision == "float16"
+
+    @property
+    def watched(self) -> list[Watched]:
+        """What the flags of a step stand for. Under float16 the scaler deals with gradients that overflow."""
+        return WATCHED if self._scaled else WATCHED + self._gradients.watched
+
+    def __call__(self, batch: Batch, epoch: int, index: int) -> tuple[dict[str, Any], Tensor]:
+        """One step on `batch`, number `index` of its epoch: what to log, and the values that must be finite."""
+        self.optimizer.zero_grad(set_to_none=True)
+        shares = cut(
+            batch,
+            pieces=self._options.accumulate,
+            processes=self._accelerator.num_processes,
+            process=self._accelerator.process_index,
+        )
+        totals: Tensor | None = None
+        for share, weight in shares[:-1]:
+            with self._accelerator.no_sync(self._model):
+                values, _ = self._backward(share, weight, epoch, index)
+            totals = values if totals is None else totals + values
+        values, seen = self._backward(*shares[-1], epoch, index)
+        totals = values if totals is None else totals + values
+        return self._update(seen, totals)
+
+    def _backward(self, batch: Batch, weight: float, epoch: int, index: int) -> tuple[Tensor, Step]:
+        """Forward and backward of one micro-batch: (sum of logits, loss, loss with penalty), weighted, and the step."""
+        with self._accelerator.autocast():
+            output = self._model(batch.inputs, self._modulation.mask)
+            step = Step(
+                features=output.features,
+                fused=output.fused,
+                logits=output.logits,
+                target=batch.target,
+                epoch=epoch,
+                index=index,
+                blocks=output.blocks,
+                rerun=output.rerun,
+            )
+            loss = self._task.loss(output.logits, batch.target)
+            total = loss + self._modulation.penalty(step)
+        self._accelerator.backward(total if weight == 1.0 else total * weight)
+        seen = torch.stack([step.logits.detach().float().sum(), loss.detach().float(), total.detach().float()])
+        return (seen if weight == 1.0 else seen * weight), step
+
+    def _update(self, step: Step, totals: Tensor) -> tuple[dict[str, Any], Tensor]:
+        if self._scaled:
+            self._accelerator.unscale_gradients(self.optimizer)
+        with self._accelerator.autocast():
+            record = self._modulation.modulate_(step)
+        norms = self._gradients.norms()
+        if self._options.clip is not None:
+            self._gradients.clip_(norms, self._options.clip)
+        self._apply()
+        logged = {"train_loss": totals[1], **record}
+        logged.setdefault("grad_norm", self._gradients.by_modality(norms))
+        return logged, totals if self._scaled else torch.cat([totals, norms])
+
+    def _apply(self) -> None:
+        """The optimiser's step, each modality's rate multiplied by what the modulation says."""
+        factors = self._modulation.rates()
+        rates = [(group, group["lr"]) for group in self.optimizer.param_groups if group["modality"] in factors]
+        for group, rate in rates:
+            group["lr"] = rate * factors[group["modality"]]
+        self.optimizer.step()
+        for group, rate in rates:
+            group["lr"] = rate
