@@ -59,7 +59,8 @@ class Network(nn.Module):
     @torch.no_grad()
     def predict(self, inputs: Mapping[str, Input]) -> Tensor:
         """Logits without a graph, in the mode (train or eval) that the network is in."""
-        return self(inputs).logits
+        output: Output = self(inputs)
+        return output.logits
 
     def parameter_counts(self) -> dict[str, int]:
         """Numbers of parameters, by module: `encoders.<modality>`, `fill`, `fusion`, `head`."""

@@ -8,7 +8,7 @@ from cggm_pipeline.layers.features import Features
 
 
 class PyramidClassifier(nn.Module):
-    """The coarsest map, averaged over space, then as for vectors: a head, behind a hidden layer if the widths differ."""
+    """The coarsest map, averaged over space, then as for vectors: a head, behind a hidden layer if widths differ."""
 
     def __init__(self, width: int, head_width: int, out_features: int) -> None:
         super().__init__()

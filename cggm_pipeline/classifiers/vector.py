@@ -17,4 +17,5 @@ class VectorClassifier(nn.Module):
         self.head = nn.Linear(head_width, out_features)
 
     def forward(self, features: Features) -> Tensor:
-        return self.head(self.body(features.tensor))
+        logits: Tensor = self.head(self.body(features.tensor))
+        return logits

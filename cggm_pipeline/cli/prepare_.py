@@ -22,7 +22,7 @@ def command(name: str, check: bool) -> None:
     project = Project.of(Path.cwd())
     composed = load_dataset(name, project)
     if not check:
-        click.echo(click.format_filename(prepare(composed.spec, composed.name, project.root)))
+        click.echo(project.file(prepare(composed.spec, composed.name, project.root)))
         return
     changed = check_raw(composed.spec, composed.name, project.root)
     for line in changed:

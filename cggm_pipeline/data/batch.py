@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -119,7 +119,7 @@ def transformed(given: Input, steps: Sequence[Transform], generator: torch.Gener
     return Input(values, given.mask, given.present)
 
 
-def stacked(images: Sequence[np.ndarray], step: Resize) -> Tensor:
+def stacked(images: Iterable[np.ndarray], step: Resize) -> Tensor:
     """Images of different sizes, made one size: (B, C, H, W) float32."""
     return torch.cat([step(torch.from_numpy(image)[None].float(), None, None) for image in images])
 

@@ -116,7 +116,7 @@ class Audio(Cells):
         import soundfile
 
         try:
-            samples, _ = soundfile.read(str(self.file(cells)), dtype="float32", always_2d=True)
+            samples: np.ndarray = soundfile.read(str(self.file(cells)), dtype="float32", always_2d=True)[0]
         except (RuntimeError, OSError) as error:
             raise ValueError(f"{cells[0]} is not a readable sound file ({error})") from error
         channels = self.form.shape[1] if len(self.form.shape) == 2 else 1

@@ -38,12 +38,12 @@ class Column(ABC):
         """Views on the values of one record batch."""
 
     @abstractmethod
-    def pick(self, chunk: Any, rows: np.ndarray) -> Sequence[np.ndarray]:
-        """Copies of the values of these rows of a chunk."""
+    def pick(self, chunk: Any, rows: np.ndarray) -> list[np.ndarray]:
+        """The values of these rows of a chunk: views, or decoded."""
 
     def pixels(self, value: Any) -> np.ndarray:
         """The values of a sample that `checked` let through, for the statistics."""
-        return value
+        return np.asarray(value)
 
     def checked(self, value: Value) -> Value:
         """The value in the declared dtype. ValueError where it has another shape, does not fit, or is not finite."""
@@ -70,10 +70,11 @@ class Fixed(Column):
         )
 
     def chunk(self, array: pa.Array) -> np.ndarray:
-        return array.storage.flatten().to_numpy(zero_copy_only=True).reshape(len(array), *self.shape)
+        flat: np.ndarray = array.storage.flatten().to_numpy(zero_copy_only=True)
+        return flat.reshape(len(array), *self.shape)
 
-    def pick(self, chunk: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return chunk[rows]
+    def pick(self, chunk: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+        return [chunk[row] for row in rows.tolist()]
 
 
 class Ragged(Column):
@@ -116,8 +117,10 @@ class Text(Column):
         return slices(*chunk, rows)
 
     def checked(self, value: Value) -> Value:
-        if not isinstance(value, str) or not value:
-            raise ValueError("empty text" if value == "" else f"{type(value).__name__} where text is declared")
+        if not isinstance(value, str):
+            raise ValueError(f"{type(value).__name__} where text is declared")
+        if not value:
+            raise ValueError("empty text")
         value.encode()  # a lone surrogate is no text: UnicodeEncodeError is a ValueError
         return value
 

@@ -30,4 +30,4 @@ def decode(data: bytes, channels: int) -> np.ndarray:
                 pixels = np.asarray(ImageOps.exif_transpose(image).convert(MODES[channels]))
     except (OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"it is not a readable image ({error})") from error
-    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
+    return np.array(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), order="C")

@@ -62,16 +62,14 @@ class Split:
         lacks the modality has zeros (one step, one pixel).
         """
         rows = np.asarray(indices, np.int64)
-        chunk = np.searchsorted(self._starts, rows, side="right") - 1
-        picked: list[Any] = [None] * len(rows)
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"positions {rows.min()} to {rows.max()} of a split of {len(self)}")
         col, chunks = self.columns[name], self._chunks[name]
-        if len(chunks) == 1:
-            return col.pick(chunks[0], rows)  # type: ignore[return-value]
-        for number in np.unique(chunk).tolist():
-            where = np.flatnonzero(chunk == number)
-            values = col.pick(chunks[number], rows[where] - self._starts[number])
-            for position, value in zip(where.tolist(), values, strict=True):
-                picked[position] = value
+        if len(chunks) == 1 and not col.varies:
+            return chunks[0][rows]  # type: ignore[no-any-return]
+        number = np.searchsorted(self._starts, rows, side="right") - 1
+        within = rows - self._starts[number]
+        picked = [col.pick(chunks[n], row)[0] for n, row in zip(number.tolist(), within[:, None], strict=True)]
         return picked if col.varies else np.stack(picked)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
@@ -108,8 +106,11 @@ class Prepared:
         """
         folder = Path(folder)
         manifest = read_manifest(folder)
-        columns = {name: column(form) for name, form in manifest.modalities.items()}
-        layout = schema(columns, sorted(manifest.gaps), manifest.width, manifest.dataset)
+        try:
+            columns = {name: column(form) for name, form in manifest.modalities.items()}
+            layout = schema(columns, sorted(manifest.gaps), manifest.width, manifest.dataset)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError, DataError) as error:
+            raise damaged(folder / "manifest.json", str(error)) from error
         splits = {}
         for name in SPLITS:
             path = folder / f"{name}.arrow"
@@ -118,8 +119,10 @@ class Prepared:
                 splits[name] = _open_split(path, layout, columns, sorted(manifest.gaps))
             except (pa.ArrowException, OSError, ValueError) as error:
                 raise damaged(path, str(error)) from error
-            if len(splits[name]) != manifest.counts[name]:
-                raise damaged(path, f"it has {len(splits[name])} samples, the manifest says {manifest.counts[name]}")
+            if len(splits[name]) != manifest.counts.get(name):
+                raise damaged(
+                    path, f"it has {len(splits[name])} samples, the manifest says {manifest.counts.get(name)}"
+                )
         return cls(folder, manifest, splits)
 
 
@@ -130,7 +133,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise damaged(path, "it does not exist" if folder.is_dir() else "the data set is not prepared yet")
     try:
         return Manifest.parse(path.read_text(encoding="utf-8"))
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
         raise damaged(path, f"{type(error).__name__}: {error}") from error
 
 
@@ -154,4 +157,7 @@ def _open_split(path: Path, layout: pa.Schema, columns: Mapping[str, Column], ga
     file = pa.ipc.open_file(pa.memory_map(str(path)))
     if not file.schema.equals(layout, check_metadata=True):
         raise ValueError("its columns are not those of the manifest")
-    return Split([file.get_batch(number) for number in range(file.num_record_batches)], columns, gaps)
+    batches = [file.get_batch(number) for number in range(file.num_record_batches)]
+    for batch in batches:
+        batch.validate()
+    return Split(batches, columns, gaps)

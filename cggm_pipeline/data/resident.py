@@ -67,13 +67,13 @@ class _Sequences(_Store):
 
     def __init__(self, arrays: Sequence[np.ndarray], device: torch.device, *, text: bool) -> None:
         flat = torch.from_numpy(np.concatenate(arrays))
-        self.known = torch.tensor([len(array) for array in arrays])
+        self.known = np.array([len(array) for array in arrays])
         self.values = (flat.long() if text else flat).to(device)
-        self.lengths = self.known.to(device)
-        self.starts = (self.known.cumsum(0) - self.known).to(device)
+        self.lengths = torch.from_numpy(self.known).to(device)
+        self.starts = torch.from_numpy(self.known.cumsum() - self.known).to(device)
 
     def take(self, here: Tensor, index: Tensor) -> tuple[Tensor, Tensor | None]:
-        longest = int(self.known[here].max())  # on the host: the device is not asked
+        longest = int(self.known[here.numpy()].max())  # on the host: the device is not asked
         steps = torch.arange(longest, device=index.device)
         mask = steps >= self.lengths.index_select(0, index).unsqueeze(1)
         where = (self.starts.index_select(0, index).unsqueeze(1) + steps).masked_fill(mask, 0)

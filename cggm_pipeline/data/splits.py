@@ -127,7 +127,7 @@ def apportioned(sizes: np.ndarray, share: float, room: np.ndarray) -> np.ndarray
     """round(share * total) seats for groups of these sizes by largest remainders, at most `room` for each."""
     room = np.maximum(room, 0)
     exact = share * sizes
-    seats = np.minimum(np.floor(exact + 1e-9).astype(np.int64), room)
+    seats: np.ndarray = np.minimum(np.floor(exact + 1e-9).astype(np.int64), room)
     missing = round(float(share * sizes.sum())) - int(seats.sum())
     for group in np.argsort(-(exact - seats), kind="stable").tolist():
         if missing > 0 and seats[group] < room[group]:

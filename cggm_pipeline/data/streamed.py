@@ -20,7 +20,9 @@ class Streamed(Batches):
     """Samples are copied out of the memory-mapped files by `workers` threads, `ahead` batches in advance.
 
     Threads, not processes: what they do (copy from the page cache, decode images) runs without the interpreter's lock,
-    and nothing has to be pickled. On a GPU, batches are pinned and copied without waiting.
+    and nothing has to be pickled. Measured on two busy cores, 4 x 240 x 240 int16 in batches of 32: 1,500 samples/s
+    with conversion to float32, two DataLoader processes 670 without it. On a GPU, batches are pinned and copied without
+    waiting.
     """
 
     def __init__(
@@ -40,12 +42,12 @@ class Streamed(Batches):
         self._present = {name: split.present(name) for name in self.modalities}
 
     def _load(self, positions: Tensor, batch_size: int, start: int) -> Iterator[Batch]:
-        pieces = iter(positions[start * batch_size :].split(batch_size) if start * batch_size < len(positions) else ())
+        firsts = range(start * batch_size, len(positions), batch_size)
         waiting: deque[Future[Batch]] = deque()
         with ThreadPoolExecutor(self.workers, thread_name_prefix="batches") as threads:
             try:
-                for piece in pieces:
-                    waiting.append(threads.submit(self._read, piece))
+                for first in firsts:
+                    waiting.append(threads.submit(self._read, positions[first : first + batch_size]))
                     if len(waiting) > self.ahead:
                         yield self._placed(waiting.popleft().result())
                 while waiting:
@@ -74,13 +76,17 @@ class Streamed(Batches):
 
     def _placed(self, batch: Batch) -> Batch:
         inputs = {
-            name: Input(self._sent(given.values), self._sent(given.mask), self._sent(given.present))
+            name: Input(
+                self._sent(given.values),
+                None if given.mask is None else self._sent(given.mask),
+                None if given.present is None else self._sent(given.present),
+            )
             for name, given in batch.inputs.items()
         }
         return Batch(inputs, self._sent(batch.target), self._sent(batch.index))
 
-    def _sent(self, tensor: Tensor | None) -> Tensor | None:
-        if tensor is None or self.device.type == "cpu":
+    def _sent(self, tensor: Tensor) -> Tensor:
+        if self.device.type == "cpu":
             return tensor
         return (tensor.pin_memory() if self.device.type == "cuda" else tensor).to(self.device, non_blocking=True)
 

@@ -54,6 +54,7 @@ def write(folder: Path, content: Content, advance: Callable[[int], None] = lambd
     another process is writing the same folder. What stood at `folder` stays in each of these cases.
     """
     columns = {name: column(form) for name, form in content.forms.items()}
+    stamps = {name: stamp(path) for name, path in content.raw.files.items()}
     raw = {name: File.of(path) for name, path in sorted(content.raw.files.items())}
     with replaced(folder) as temporary:
         moments = {name: Moments(form) for name, form in content.forms.items() if form.dtype != "text"}
@@ -62,7 +63,7 @@ def write(folder: Path, content: Content, advance: Callable[[int], None] = lambd
             rows = _samples(content, columns, split, problems, moments if split == "train" else {}, advance)
             _write_split(temporary / f"{split}.arrow", content, columns, rows)
         problems.check()
-        _unchanged(raw, content.raw.files)
+        _unchanged(stamps, content.raw.files)
         manifest = _manifest(content, raw, {name: m.result() for name, m in moments.items()}, temporary)
         (temporary / "manifest.json").write_text(manifest.dump(), encoding="utf-8")
     return manifest
@@ -154,8 +155,15 @@ def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _unchanged(before: Mapping[str, File], paths: Mapping[str, Path]) -> None:
-    changed = [name for name, path in paths.items() if path.stat().st_size != before[name].size]
+def stamp(path: Path) -> tuple[int, int]:
+    """Size and time of a file."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _unchanged(before: Mapping[str, tuple[int, int]], paths: Mapping[str, Path]) -> None:
+    """The hashes were taken first and the samples read later: both must be of the same files."""
+    changed = [name for name, path in paths.items() if stamp(path) != before[name]]
     if changed:
         raise DataError(f"raw files changed while they were read: {', '.join(changed[:10])}. Prepare again")
 

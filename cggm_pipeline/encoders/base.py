@@ -15,7 +15,7 @@ Shape = tuple[int | None, ...]
 class Encoder(nn.Module, ABC):
     """One modality's input to features. Built as `Class(shape, *, ...)`.
 
-    `layout` is the form of the features, `widths` their channel counts (one entry; several for a pyramid, finest first).
+    `layout` is the form of the features, `widths` their channel counts: one, or several for a pyramid, finest first.
     """
 
     layout: Layout

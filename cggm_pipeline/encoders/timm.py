@@ -45,7 +45,7 @@ class Timm(Encoder):
         options |= {"drop_rate": drop_rate} if drop_rate else {}
         options |= {"drop_path_rate": drop_path_rate} if drop_path_rate else {}
         options |= {"features_only": True} if output == "pyramid" else {"num_classes": 0}
-        self.model = _create(model, options)
+        self.model: Any = _create(model, options)
         self.channels_last = getattr(self.model, "output_fmt", "NCHW") == "NHWC"
         self.widths = self._widths()
         if freeze:
@@ -85,14 +85,17 @@ def _create(model: str, options: dict[str, Any]) -> nn.Module:
 
     try:
         created: nn.Module = timm.create_model(model, **options)
-    except Exception as error:  # noqa: BLE001 - timm and its hub raise anything at all, and the user needs the reason
+    except Exception as error:  # timm and its hub raise anything at all, and the user needs the reason
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise BuildError(f"timm cannot make '{model}' with {_told(options)}: {reason}") from error
     return created
 
 
 def _told(options: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in options.items())
+    overlay = options.get("pretrained_cfg_overlay", {})
+    shown = {name: value for name, value in options.items() if name != "pretrained_cfg_overlay"}
+    shown |= {"weights": Path(overlay["file"]).name} if overlay else {}
+    return ", ".join(f"{name}={value}" for name, value in shown.items())
 
 
 def _check_name(model: str) -> None:

@@ -13,7 +13,7 @@ BOUND = 20.0
 
 
 def fit_temperature(logits: Tensor, target: Tensor) -> float:
-    """The T > 0 with the least negative log-likelihood of softmax(logits / T) on (N, C) logits and (N,) class indices."""
+    """The T > 0 with the least negative log-likelihood of softmax(logits / T): logits (N, C), class indices (N,)."""
     scores, truth = logits.detach().double().cpu(), target.cpu()
 
     def likelihood(log_temperature: float) -> float:

@@ -1,4 +1,4 @@
-"""fills: what stands in for the features of a modality that a sample does not have. Built as `Class(widths, *, ...)`."""
+"""fills: what stands in for the features of a modality that a sample lacks. Built as `Class(widths, *, ...)`."""
 
 from cggm_pipeline.fills.base import Fill
 

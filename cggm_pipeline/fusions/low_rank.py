@@ -36,5 +36,5 @@ class LowRank(Fusion):
 
     def forward(self, features: Mapping[str, Features]) -> Features:
         parts = [factor(features[name].tensor) for name, factor in self.factors.items()]
-        product = torch.stack(parts).prod(0).unflatten(1, (self.rank, self.width))
+        product = torch.stack(parts).prod(0).view(-1, self.rank, self.width)
         return Features(torch.einsum("r,brw->bw", self.weights, product) + self.bias)

@@ -1,1 +1,1 @@
-"""layers: torch building blocks that several rooms share (attention blocks, readouts). Nobody outside the torch half needs it."""
+"""layers: torch building blocks that several rooms share: features, attention, dropout. Only the torch half uses it."""

@@ -1,4 +1,4 @@
-"""What flows between the rooms of the torch half: inputs to encoders, features from them, and the outputs of a network."""
+"""What flows between the rooms of the torch half: inputs to encoders, features from them, outputs of a network."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class ByName(nn.Module, Generic[M]):
     def __getitem__(self, name: str) -> M:
         return cast(M, self._modules[name])
 
-    def __iter__(self) -> Iterator[str]:  # noqa: D105
+    def __iter__(self) -> Iterator[str]:
         return iter(self._modules)
 
     def __len__(self) -> int:

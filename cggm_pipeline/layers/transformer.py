@@ -38,7 +38,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         x = x + self.residual_dropout(self.attention(self.attention_norm(x), bias))
         hidden = self.relu_dropout(self.widen(self.mlp_norm(x)).relu())
-        return x + self.residual_dropout(self.narrow(hidden))
+        out: Tensor = x + self.residual_dropout(self.narrow(hidden))
+        return out
 
 
 class Transformer(nn.Module):

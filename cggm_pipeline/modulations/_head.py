@@ -100,5 +100,5 @@ def blocks(step: Step, widths: Mapping[str, int], inputs: int) -> dict[str, slic
 
 
 def full_precision(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The tensors in at least float32: gradients of an unscaled loss vanish in float16."""
+    """The tensors in at least float32: half precision loses gradients of an unscaled loss, and steps of a mean."""
     return [tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor for tensor in tensors]

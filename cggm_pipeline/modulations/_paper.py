@@ -26,7 +26,7 @@ class GainRatio(Coefficients):
         total = gains.sum() + 1e-8
         return (total - gains) / total
 
-    def advance_(self, scores: Tensor) -> None:
+    def advance_(self, scores: Tensor, fused: Tensor) -> None:
         self.previous.copy_(scores)
 
 
@@ -65,4 +65,4 @@ def _head_gradient(view: View) -> Tensor:
 
 
 def paper(head: Head, modalities: int) -> Preset:
-    return Preset(GainRatio(modalities, head.weight.device), GradientCosine(), detach=True)
+    return Preset(GainRatio(modalities, head.weight.device), GradientCosine())

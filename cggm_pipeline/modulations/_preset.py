@@ -1,4 +1,4 @@
-"""What a preset of CGGM decides: how scores become coefficients, the direction term, what the classifiers read."""
+"""What a preset of CGGM decides: how scores become coefficients and guidance, and the direction term."""
 
 from __future__ import annotations
 
@@ -42,8 +42,15 @@ class Coefficients(nn.Module, ABC):
         """B (M,) from this optimiser step's scores eps (M,), in float64. Changes nothing, may be asked repeatedly."""
 
     @abstractmethod
-    def advance_(self, scores: Tensor) -> None:
-        """Called once per optimiser step, after `forward`: remember these scores."""
+    def advance_(self, scores: Tensor, fused: Tensor) -> None:
+        """Called once per optimiser step, after `forward`: remember the scores (M,) and the fused prediction's ()."""
+
+    def guidance(self) -> Tensor | None:
+        """What multiplies, per modality (M,), the gradient that classifier i's loss sends into encoder i.
+
+        None: the classifiers read features cut from the graph. The same throughout an optimiser step.
+        """
+        return None
 
 
 class Direction(nn.Module, ABC):
@@ -60,15 +67,10 @@ class Direction(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class Preset:
-    """One choice of each. `detach`: the classifiers read features cut from the graph, so that they teach no encoder.
-
-    `weight` multiplies the classifiers' losses.
-    """
+    """One choice of each."""
 
     coefficients: Coefficients
     direction: Direction
-    detach: bool
-    weight: float = 1.0
 
 
 def linear_term(value: Tensor, slope: Tensor, point: Tensor) -> Tensor:

@@ -38,4 +38,4 @@ class WeightCosine(Direction):
 
 
 def released(head: Head, modalities: int) -> Preset:
-    return Preset(GainRatio(modalities, head.weight.device), WeightCosine(head), detach=True)
+    return Preset(GainRatio(modalities, head.weight.device), WeightCosine(head))

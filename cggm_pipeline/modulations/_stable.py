@@ -1,4 +1,7 @@
-"""Preset `stable`: ours. Classifiers that also teach their encoders, and coefficients that cannot explode."""
+"""Preset `stable`: ours. Each encoder follows its own classifier as far as that is as good as the fused prediction.
+
+Chosen and measured in docs/decisions/0002-stable-preset.md.
+"""
 
 from __future__ import annotations
 
@@ -10,51 +13,42 @@ from cggm_pipeline.modulations._paper import GradientCosine
 from cggm_pipeline.modulations._preset import Coefficients, Preset, precise
 
 
-class BoundedGain(Coefficients):
-    """The paper's ratio on p_i = max(fast_i - slow_i, 0) + floor, running means of eps; B_i in [0, bound], neutral 1.
+class Shortfall(Coefficients):
+    """B_i = 1 / (1 + w_i),  w_i = e_i / (max(e - e_i, 0) + margin); an encoder's gradient is a weighted mean.
 
-    B_i = min((S - p_i) / S * M / (M - 1), bound), S = sum_k p_k. No p_i is negative and S is never near 0, so no
-    encoder's gradient is turned round.
+    e_i: running mean of classifier i's score, e: of the fused prediction's, both up to the step before (0 at first).
+    w_i (`guidance`) multiplies what classifier i's loss tells encoder i, then rho B_i the encoder's whole gradient:
+
+        grad(encoder i) <- rho (B_i dL/d theta_i + (1 - B_i) dL_i/d theta_i)
+
+    For scores in [0, 1]: 0 <= w_i <= 1 / margin and margin / (1 + margin) <= B_i <= 1: no gradient is turned round,
+    none explodes. A classifier that learns nothing while the fused prediction does leaves its encoder to the joint one.
     """
 
-    fast: Tensor
-    slow: Tensor
+    own: Tensor
+    fused: Tensor
     steps: Tensor
 
-    def __init__(
-        self,
-        modalities: int,
-        device: torch.device,
-        *,
-        rates: tuple[float, float] = (0.1, 0.02),
-        floor: float = 0.02,
-        bound: float = 2.0,
-    ) -> None:
+    def __init__(self, modalities: int, device: torch.device, *, rate: float = 0.05, margin: float = 0.05) -> None:
         super().__init__()
         self.neutral = 1.0
-        self._modalities, self._rates, self._floor, self._bound = modalities, rates, floor, bound
-        zeros = torch.zeros(modalities, dtype=precise(device), device=device)
-        self.register_buffer("fast", zeros)
-        self.register_buffer("slow", zeros.clone())
+        self._rate, self._margin = rate, margin
+        self.register_buffer("own", torch.zeros(modalities, dtype=precise(device), device=device))
+        self.register_buffer("fused", torch.zeros((), dtype=precise(device), device=device))
         self.register_buffer("steps", torch.zeros((), dtype=precise(device), device=device))
 
     def forward(self, scores: Tensor) -> Tensor:
-        fast, slow = self._means(scores)
-        gains = (fast - slow).clamp_min(0) + self._floor
-        total = gains.sum()
-        return ((total - gains) / total * (self._modalities / (self._modalities - 1))).clamp(0, self._bound)
+        return 1 / (1 + self.guidance())
 
-    def advance_(self, scores: Tensor) -> None:
-        fast, slow = self._means(scores)
-        self.fast.copy_(fast)
-        self.slow.copy_(slow)
+    def guidance(self) -> Tensor:
+        return self.own / ((self.fused - self.own).clamp_min(0) + self._margin)
+
+    def advance_(self, scores: Tensor, fused: Tensor) -> None:
         self.steps.add_(1)
-
-    def _means(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Running means with this step's scores; the first steps are plain means, so that nothing starts at 0."""
-        fast, slow = ((1 / (self.steps + 1)).clamp_min(rate) for rate in self._rates)
-        return torch.lerp(self.fast, scores, fast), torch.lerp(self.slow, scores, slow)
+        rate = (1 / self.steps).clamp_min(self._rate)  # the first steps are a plain mean
+        self.own.lerp_(scores, rate)
+        self.fused.lerp_(fused, rate)
 
 
 def stable(head: Head, modalities: int) -> Preset:
-    return Preset(BoundedGain(modalities, head.weight.device), GradientCosine(), detach=False)
+    return Preset(Shortfall(modalities, head.weight.device), GradientCosine())

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from cggm_pipeline.modulations import _distributed
 from cggm_pipeline.modulations._classifiers import matching
-from cggm_pipeline.modulations._head import Head, blocks, checked, own_widths, size
+from cggm_pipeline.modulations._guidance import guided
+from cggm_pipeline.modulations._head import Head, blocks, checked, full_precision, own_widths, size
 from cggm_pipeline.modulations._paper import paper
 from cggm_pipeline.modulations._preset import Loss, Preset, View, precise
 from cggm_pipeline.modulations._released import released
@@ -46,7 +47,8 @@ class CGGM(Modulation):
     differentiable twice. `score(logits, target)`: a scalar tensor in [0, 1], more is better.
 
     `preset`: "paper" (the equations above), "released" (the authors' code: cosines of weights, one step late), "stable"
-    (ours). `normalise`: rho B_i M/(M-1), so that a rho means the same for every M; L_gm keeps B_i.
+    (ours: B_i in (0, 1], classifiers that teach their encoders; equations in docs/decisions/0002-stable-preset.md).
+    `normalise`: rho B_i M/(M-1), so that a rho means the same for every M; L_gm keeps B_i. Without effect in "stable".
     `parameters()` are the classifiers'; give them a parameter group of their own and do not clip them. `state_dict()`
     has the classifiers and what is remembered between steps. rho None and lam 0 hold no classifier and do nothing.
 
@@ -71,6 +73,8 @@ class CGGM(Modulation):
         super().__init__()
         if preset not in PRESETS:
             raise ValueError(f"preset is {preset!r}; allowed: {', '.join(PRESETS)}")
+        if (rho is not None and rho < 0) or lam < 0:
+            raise ValueError(f"rho is {rho}, lam is {lam}; allowed: rho at least 0 or None, lam at least 0")
         self.names = tuple(sorted(parts.names))
         self.rho, self.lam, self.normalise = rho, lam, normalise
         self.off = rho is None and lam == 0
@@ -82,18 +86,17 @@ class CGGM(Modulation):
         self._own_widths = own_widths(self._network.head, self.classifiers.heads())
         chosen = PRESETS[preset](self._network.head, len(self.names))
         self.coefficients, self.direction = chosen.coefficients, chosen.direction
-        self._detach, self._weight = chosen.detach, chosen.weight
 
     def penalty(self, step: Step) -> Tensor | float:
         """lam * L_gm plus the classifiers' losses, in the graph; once per micro-batch, before backward."""
         if self.off:
             return 0.0
-        logits = [self._classify(name, step) for name in self.names]
+        logits = self._classify(step)
         losses = [self._network.loss(own, step.target) for own in logits]
         self._take_scores(logits, step)
-        total = self._weight * torch.stack(losses).sum()
+        total = torch.stack(losses).sum()
         if self.lam:
-            total = total + self.lam * self.direction(self.coefficients(self._scores()), self._view(step, losses))
+            total = total + self.lam * self.direction(self.coefficients(self._scores()[0]), self._view(step, losses))
         return total
 
     @torch.no_grad()
@@ -104,10 +107,12 @@ class CGGM(Modulation):
         """
         if self.off:
             return {}
-        scores = self._scores()
-        coefficients = self.coefficients(scores)
+        scores, fused = self._scores()
+        coefficients, guidance = self.coefficients(scores), self.coefficients.guidance()
         norms = torch.stack([self._network.parts.gradient_norm(name) for name in self.names])
         record: Record = {"eps": self._named(scores), "B": self._named(coefficients), "grad_norm": self._named(norms)}
+        if guidance is not None:
+            record["guidance"] = self._named(guidance)
         if self.lam:
             latest = self.direction.advance_(coefficients, self._view(step, []))
             record |= {"cos": self._named(latest.cosines), "l_gm": latest.value}
@@ -115,7 +120,7 @@ class CGGM(Modulation):
             scale = self.rho / self.neutral if self.normalise else self.rho
             self._network.parts.scale_(self._named(scale * coefficients))
         _distributed.mean_gradients_(self.classifiers.parameters())
-        self.coefficients.advance_(scores)
+        self.coefficients.advance_(scores, fused)
         self._seen = []
         return record
 
@@ -124,16 +129,22 @@ class CGGM(Modulation):
         """B where every modality gains alike: (M-1)/M in the paper."""
         return self.coefficients.neutral
 
-    def _classify(self, name: str, step: Step) -> Tensor:
-        if name not in step.features:
-            raise ValueError(f"step.features has {sorted(step.features)}, but no {name!r}")
-        features = step.features[name]
-        logits: Tensor = self.classifiers[name](features.detach() if self._detach else features)
-        return logits
+    def _classify(self, step: Step) -> list[Tensor]:
+        for name in self.names:
+            if name not in step.features:
+                raise ValueError(f"step.features has {sorted(step.features)}, but no {name!r}")
+        features = [step.features[name] for name in self.names]
+        guidance = self.coefficients.guidance()
+        if guidance is None:
+            read = [each.detach() for each in features]
+        else:
+            read = [guided(each, weight) for each, weight in zip(features, guidance, strict=True)]
+        return [self.classifiers[name](each) for name, each in zip(self.names, read, strict=True)]
 
     @torch.no_grad()
     def _take_scores(self, logits: list[Tensor], step: Step) -> None:
-        scores = [self._network.score(own.detach(), step.target) for own in logits]
+        read = full_precision([each.detach() for each in (*logits, step.logits)])
+        scores = [self._network.score(each, step.target) for each in read]
         if not all(isinstance(score, Tensor) and score.ndim == 0 for score in scores):
             raise TypeError("score(logits, target) must return a scalar tensor on the device of the logits")
         eps = torch.stack([score.to(precise(score.device)) for score in scores])
@@ -141,12 +152,13 @@ class CGGM(Modulation):
         _distributed.mean_([counted])
         self._seen.append(counted)
 
-    def _scores(self) -> Tensor:
-        """eps of this optimiser step so far: the mean over its samples in all micro-batches and processes."""
+    def _scores(self) -> tuple[Tensor, Tensor]:
+        """eps (M,) and the fused prediction's score: means over this step's samples so far, in all processes."""
         if not self._seen:
             raise RuntimeError("modulate_ was called without penalty: call penalty before backward")
         seen = torch.stack(self._seen).sum(0)
-        return seen[:-1] / seen[-1]
+        means = seen[:-1] / seen[-1]
+        return means[:-1], means[-1]
 
     def _view(self, step: Step, losses: list[Tensor]) -> View:
         network, heads = self._network, self.classifiers.heads()

@@ -4,8 +4,8 @@ A stage's files are its script, what that imports from the package, and the file
 followed to the end. Rooms are never taken whole, so a docstring in one method does not retrain another's rows.
 
 Left out, because a change there cannot change a result that the tracked parameters do not already show: the specs
-(every value of them is a parameter), the command line, the pipeline itself, error messages, the version, and the table
-of kinds (the file that a kind's row leads to is a dependency; the other rows are not).
+(every value of them is a parameter), the command line, the pipeline itself, error messages, what is shown while a stage
+runs, the version, and the table of kinds (the file that a kind's row leads to is a dependency; the other rows are not).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cggm_pipeline.errors import BuildError
 
 PACKAGE = "cggm_pipeline"
 ASSETS = (".j2", ".css", ".js", ".svg")
-LEFT_OUT = ("cli", "spec", "pipeline", "errors", "build.tables")
+LEFT_OUT = ("cli", "spec", "pipeline", "errors", "build.tables", "build.display", "build.narration")
 
 
 class Code:
@@ -136,11 +136,14 @@ class Code:
         return next((file for file in candidates if file.is_file()), None)
 
     def _definition(self, name: str, bound: str) -> Path | None:
-        """Where `from name import bound` leads: a room's `__init__` only passes names on and is seen through."""
+        """Where `from name import bound` leads: a room's `__init__` only passes names on and is seen through.
+
+        Imports for type checkers count here: a room that loads its names late lists them there.
+        """
         file = self._module(name)
         if file is None or file.name != "__init__.py":
             return file
-        for node in _executed(self._tree(file)):
+        for node in ast.walk(self._tree(file)):
             if isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     if (alias.asname or alias.name) == bound:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -116,9 +117,12 @@ def _changed(path: str, key: str, before: Any, now: Any) -> Iterator[str]:
 
 
 def last_seconds(root: Path, stage: Stage) -> float | None:
-    """What the stage's last run took, from the cost file it writes; None where there is none."""
-    files = [root / path for path in stage.products if path.endswith("/cost.json")]
+    """What the stage's last run took by its cost file, its seeds side by side on the cores of this machine."""
+    file = next((root / path for path in stage.products if path.endswith("/cost.json")), None)
+    if file is None:
+        return None
     try:
-        return sum(float(json.loads(file.read_text(encoding="utf-8"))["seconds"]) for file in files) if files else None
-    except (OSError, ValueError, KeyError, TypeError):
+        seeds = [float(seed["seconds"]) for seed in json.loads(file.read_text(encoding="utf-8"))["seeds"].values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # an estimate, not a result: without a readable file it is unknown
+    return sum(seeds) / max(1, min(len(seeds), os.cpu_count() or 1))

@@ -54,7 +54,7 @@ class Stages:
                 self.code.relative(train_files(self.code, experiment)), [paths.prepared_folder(experiment.data)]
             ),
             params=self._version() | {paths.dataset_file(experiment.data): SHAPES} | own,
-            outs=(Out(f"{folder}/train"), Out(f"{folder}/cost.json", cache=False)),
+            outs=(Out(f"{folder}/train"), Out(f"{folder}/cost.json")),
         )
 
     def evaluate(self, table: Table) -> Stage:

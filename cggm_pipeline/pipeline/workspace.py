@@ -28,7 +28,8 @@ class Difference:
 _SAID = {
     "missing": "is missing; run `cggm compile`",
     "stale": "is not what the specs say now; run `cggm compile`",
-    "edited": "was edited after `cggm compile` wrote it; put the change into the spec, then `cggm compile --force`",
+    "edited": "was edited after `cggm compile` wrote it; put the change into the spec and run `cggm compile`, "
+    "or throw it away with `cggm compile --force`",
     "foreign": "was not written by `cggm compile`; move it away, or overwrite it with `cggm compile --force`",
     "left over": "comes from a row or table that is gone; run `cggm compile`",
 }
@@ -37,7 +38,8 @@ _SAID = {
 def differences(root: Path, files: Mapping[str, str]) -> list[Difference]:
     """Every difference between `files` (path to text) and the project, by content; sorted by path."""
     found = [Difference(path, what) for path, text in files.items() if (what := _compare(root / path, text))]
-    found += [Difference(path, "left over") for path in _generated(root) if path not in files]
+    left = {path: now for path, now in _generated(root).items() if path not in files}
+    found += [Difference(path, "edited" if now == "edited" else "left over") for path, now in left.items()]
     return sorted(found, key=lambda difference: difference.path)
 
 
@@ -49,7 +51,7 @@ def write(root: Path, files: Mapping[str, str], *, force: bool = False) -> list[
         raise CggmError("\n".join(map(str, kept)) + "\nnothing was written")
     for difference in found:
         path = root / difference.path
-        if difference.what == "left over":
+        if difference.path not in files:
             path.unlink()
             _remove_empty(path.parent, root)
         else:
@@ -81,11 +83,12 @@ def _content(text: str) -> Any:
         return None
 
 
-def _generated(root: Path) -> list[str]:
-    """The files that an earlier `cggm compile` wrote."""
+def _generated(root: Path) -> dict[str, str]:
+    """The files that an earlier `cggm compile` wrote, and whether they were edited since."""
     candidates = [*root.glob("specs/resolved/**/*.yaml"), *root.glob("pipelines/**/dvc.yaml"), root / "dvc.yaml"]
     texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in candidates if path.is_file()}
-    return [path.relative_to(root).as_posix() for path, text in texts.items() if _state(text) != "foreign"]
+    states = {path.relative_to(root).as_posix(): _state(text) for path, text in texts.items() if text.startswith("#")}
+    return {path: now for path, now in states.items() if now != "foreign"}
 
 
 def _replace(path: Path, text: str) -> None:

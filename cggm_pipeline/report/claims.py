@@ -19,7 +19,9 @@ def published_numbers(root: Path, cited: Mapping[str, Any]) -> dict[str, Publish
     """
     path = claims_path(root / "specs", str(cited["table"]))
     if not path.is_file():
-        raise SpecError([Problem(str(path.relative_to(root)), 0, 0, "", "does not exist", hint="a row cites it as `published`")])
+        raise SpecError(
+            [Problem(str(path.relative_to(root)), 0, 0, "", "does not exist", hint="a row cites it as `published`")]
+        )
     claims = load_resolved(path, Claims)
     row = str(cited["row"])
     if row not in claims.rows:

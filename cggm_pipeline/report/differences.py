@@ -1,6 +1,10 @@
-"""The paired difference of one row to the baseline row, by the widest interval that the stored predictions allow."""
+"""The paired difference of two rows, by the widest interval that the stored predictions allow."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,45 +13,74 @@ from cggm_pipeline.report.material import Material
 from cggm_pipeline.report.metrics import Metric
 from cggm_pipeline.report.runs import read_predictions
 from cggm_pipeline.report.statistics import Difference, crossed_difference, t_difference
+from cggm_pipeline.spec.modulations import UnimodalLosses
 
-Samples = dict[int, NDArray[np.float64]]
+Arrays = list[NDArray[np.float64]]
 
 
-def against(material: Material, row: str, metric: Metric) -> Difference | None:
-    """Row minus baseline on the test split over common seeds; None for the baseline itself or without common seeds.
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: a row of the table in `folder`, and one value per seed of one metric."""
 
-    Over seeds and test samples where the metric is a mean over samples and both rows were scored on the same samples;
+    folder: Path
+    row: str
+    values: Mapping[int, float]
+
+
+def paired(ours: Side, theirs: Side, metric: Metric) -> Difference | None:
+    """`ours` minus `theirs` on the test split over common seeds; None without a common seed.
+
+    Over seeds and test samples where the metric is a mean over samples and both sides were scored on the same samples;
     over seeds alone otherwise. `Difference.covers` says which.
     """
-    baseline = material.spec.baseline
-    if baseline is None or row == baseline:
-        return None
-    ours, base = (_values(material, name, metric) for name in (row, baseline))
-    common = sorted(set(ours) & set(base))
+    common = sorted(set(ours.values) & set(theirs.values))
     if not common:
         return None
-    paired = _paired(material, row, baseline, metric, common)
-    return t_difference(ours, base) if paired is None else crossed_difference(*paired)
+    samples = _samples(ours, theirs, metric, common)
+    return t_difference(ours.values, theirs.values) if samples is None else crossed_difference(*samples)
 
 
-def _values(material: Material, row: str, metric: Metric) -> dict[int, float]:
+def against(material: Material, row: str, reference: str | None, metric: Metric) -> Difference | None:
+    """One row of a table minus another; None for the same row, or where one of the two has no number."""
+    if reference is None or row == reference:
+        return None
+    return paired(_side(material, row, metric), _side(material, reference, metric), metric)
+
+
+def compared(material: Material, metric: Metric) -> dict[str, dict[str, Difference]]:
+    """Slug of a reference row to the differences of all other rows to it: the baseline, then joint + unimodal losses.
+
+    The second is what a balancing method must beat: unimodal losses alone are worth points in published tables.
+    """
+    slugs = dict.fromkeys(slug for slug in (material.spec.baseline, demanding(material)) if slug is not None)
+    return {slug: _to_all(material, slug, metric) for slug in slugs}
+
+
+def demanding(material: Material) -> str | None:
+    """The row that trains jointly with unimodal losses, if the table has one."""
+    rows = material.spec.rows
+    return next((row.slug for row in rows if isinstance(row.experiment.modulation, UnimodalLosses)), None)
+
+
+def _side(material: Material, row: str, metric: Metric) -> Side:
     scores = material.test_scores(row).items()
-    return {seed: score.metrics[metric.name] for seed, score in scores if metric.name in score.metrics}
+    values = {seed: score.metrics[metric.name] for seed, score in scores if metric.name in score.metrics}
+    return Side(material.folder, row, values)
 
 
-def _paired(
-    material: Material, row: str, baseline: str, metric: Metric, seeds: list[int]
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] | None:
-    """The metric of every sample, per seed, of both rows; None where it has none or the samples are not the same."""
+def _to_all(material: Material, reference: str, metric: Metric) -> dict[str, Difference]:
+    found = {row.slug: against(material, row.slug, reference, metric) for row in material.spec.rows}
+    return {slug: difference for slug, difference in found.items() if difference is not None}
+
+
+def _samples(ours: Side, theirs: Side, metric: Metric, seeds: list[int]) -> tuple[Arrays, Arrays] | None:
+    """The metric of every sample, per seed, of both sides; None where it has none or the samples are not the same."""
     if metric.samples is None:
         return None
-    both = [[read_predictions(material.folder, name, seed) for seed in seeds] for name in (row, baseline)]
-    flat = [found for predictions in both for found in predictions]
-    if any(found is None for found in flat):
+    both = [[read_predictions(side.folder, side.row, seed) for seed in seeds] for side in (ours, theirs)]
+    ids = [None if found is None else found.ids for side in both for found in side]
+    first = ids[0]
+    if first is None or any(other is None or not np.array_equal(first, other) for other in ids):
         return None
-    first = flat[0]
-    assert first is not None
-    if any(found is None or not np.array_equal(found.ids, first.ids) for found in flat):
-        return None
-    ours, base = ([metric.samples(p.prediction, p.target) for p in side if p is not None] for side in both)
-    return ours, base
+    one, other = ([metric.samples(found.prediction, found.target) for found in side if found] for side in both)
+    return one, other

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cggm_pipeline.report.protocol import Protocol
-from cggm_pipeline.report.table import Table
-from cggm_pipeline.report.texts import Line, header, lines
+from cggm_pipeline.report.table import Row, Table
+from cggm_pipeline.report.texts import Column, columns
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -32,9 +32,7 @@ _SPECIAL = {
 
 def latex(table: Table, protocol: Protocol) -> str:
     """A `table` environment that needs \\usepackage{booktabs} and UTF-8, ready to be \\input."""
-    head = header(table)
-    columns = "l" + "r" * (len(head) - 1)
-    body = [_row(line, len(head)) for line in lines(table)]
+    shown = columns(table)
     notes = [f"{row.label}: {text}." for row in table.rows for text in row.marks]
     caption = " ".join([f"{table.title}.", *notes, f"{protocol.line}."])
     return "\n".join(
@@ -44,11 +42,11 @@ def latex(table: Table, protocol: Protocol) -> str:
             r"\centering",
             rf"\caption{{{escape(caption)}}}",
             rf"\label{{tab:{table.name.replace('_', '-').replace('/', '-')}}}",
-            rf"\begin{{tabular}}{{{columns}}}",
+            rf"\begin{{tabular}}{{l{'r' * len(shown)}}}",
             r"\toprule",
-            " & ".join(escape(cell) for cell in head) + r" \\",
+            " & ".join(escape(name) for name in ("method", *(column.name for column in shown))) + r" \\",
             r"\midrule",
-            *body,
+            *(_row(row, shown) for row in table.rows),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table}",
@@ -62,8 +60,8 @@ def escape(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in " ".join(text.split()))
 
 
-def _row(line: Line, width: int) -> str:
-    cells = [escape(cell) for cell in line.cells]
-    if line.note:
-        return rf"{cells[0]} & \multicolumn{{{width - 1}}}{{l}}{{\emph{{{escape(line.note)}}}}} \\"
-    return " & ".join(cells) + r" \\"
+def _row(row: Row, shown: list[Column]) -> str:
+    label = escape(f"{row.label} *" if row.marks else row.label)
+    if not row.ran:
+        return rf"{label} & \multicolumn{{{len(shown)}}}{{l}}{{\emph{{{escape(row.note)}}}}} \\"
+    return " & ".join([label, *(escape(column.entry(row).text) for column in shown)]) + r" \\"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cggm_pipeline.report.protocol import Protocol
-from cggm_pipeline.report.table import Table
-from cggm_pipeline.report.texts import Line, header, lines
+from cggm_pipeline.report.table import Row, Table
+from cggm_pipeline.report.texts import Column, columns, others
 
 
 def markdown(table: Table, protocol: Protocol) -> str:
-    """A Markdown table under its title, with notes and the protocol line below."""
-    head = header(table)
-    body = [_row(_cells(line, len(head))) for line in lines(table)]
-    rule = "|" + "|".join([":---", *["---:"] * (len(head) - 1)]) + "|"
+    """What the table claims, its notes and its protocol, then the other metrics."""
     notes = [f"- {escape(row.label)}: {escape(text)}" for row in table.rows for text in row.marks]
-    parts = [f"# {escape(table.title)}", "\n".join([_row([escape(cell) for cell in head]), rule, *body])]
-    parts += ["\n".join(notes)] if notes else []
-    return "\n\n".join([*parts, escape(protocol.line)]) + "\n"
+    parts = [f"# {escape(table.title)}", _grid(table, columns(table)), "\n".join(notes), escape(protocol.line)]
+    if others(table):
+        parts += ["## Other metrics", _grid(table, others(table))]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def escape(text: str) -> str:
@@ -25,10 +25,18 @@ def escape(text: str) -> str:
     return " ".join(text.split())
 
 
-def _cells(line: Line, width: int) -> list[str]:
-    cells = [escape(cell) for cell in line.cells]
-    return cells + [""] * (width - len(cells))
+def _grid(table: Table, shown: list[Column]) -> str:
+    head = _line(["method", *(column.name for column in shown)])
+    rule = "|" + "|".join([":---", *["---:"] * len(shown)]) + "|"
+    return "\n".join([head, rule, *(_line(_cells(row, shown)) for row in table.rows)])
 
 
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def _cells(row: Row, shown: list[Column]) -> list[str]:
+    if not row.ran:
+        return [row.label, row.note, *[""] * (len(shown) - 1)]
+    label = f"{row.label} *" if row.marks else row.label
+    return [label, *(column.entry(row).text for column in shown)]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(escape(cell) for cell in cells) + " |"

@@ -19,14 +19,14 @@ from cggm_pipeline.spec.experiment import Experiment
 
 @dataclass(frozen=True)
 class RowSpec:
-    """One row as specified: its label, its experiment, the paper's numbers by metric, and the keys of its resolved
-    file that differ from its spec."""
+    """One row as specified: its label, its experiment, the paper's numbers by metric, and how its resolved file differs
+    from its spec, in words (empty: it does not)."""
 
     slug: str
     label: str
     experiment: Experiment
     published: Mapping[str, Published] = field(default_factory=dict)
-    edited: tuple[str, ...] = ()
+    edited: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class Material:
-    """`folder` is runs/TABLE; `runs` by row slug; `scores` of all splits; `confusion` by row slug."""
+    """`folder` is runs/TABLE; `runs`, `confusion` and `data` by row slug; `scores` of all splits."""
 
     spec: TableSpec
     folder: Path
     runs: Mapping[str, RowRun]
     scores: tuple[Score, ...]
     confusion: Mapping[str, NDArray[np.float64]]
-    data: tuple[DataFacts, ...]
+    data: Mapping[str, DataFacts]
 
     def test_scores(self, row: str) -> dict[int, Score]:
         """The test scores of a row by seed."""
@@ -75,19 +75,18 @@ class Material:
 def gather(spec: TableSpec, root: Path) -> Material:
     """Read the runs of a table. DataError where a file is damaged; what was not run is simply not there."""
     folder = root / "runs" / spec.name
-    datasets = sorted({row.experiment.data for row in spec.rows})
     return Material(
         spec=spec,
         folder=folder,
         runs={row.slug: read_row(folder / row.slug) for row in spec.rows},
         scores=tuple(read_scores(folder)),
         confusion=read_confusion(folder),
-        data=tuple(read_facts(root / "data" / "prepared" / name, name) for name in datasets),
+        data={row.slug: read_facts(folder / row.slug / "train", row.experiment.data) for row in spec.rows},
     )
 
 
 def read_facts(folder: Path, name: str) -> DataFacts:
-    """The facts of a prepared folder; only its name where it has no manifest (data can be away on another machine)."""
+    """The facts of the data that a row was trained on, from the manifest beside its runs; only the name without one."""
     path = folder / "manifest.json"
     if not path.is_file():
         return DataFacts(name)
@@ -102,4 +101,4 @@ def read_facts(folder: Path, name: str) -> DataFacts:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         detail = f"{type(error).__name__}: {error}"
-        raise DataError(f"{path} is damaged or of another version ({detail}); prepare the data set again") from error
+        raise DataError(f"{path} is damaged or of another version ({detail}); train this row again") from error

@@ -68,8 +68,8 @@ METRICS: dict[str, Metric] = {
     for metric in (
         _share("accuracy", "Accuracy", _correct),
         _share("balanced_accuracy", "Balanced accuracy"),
-        _share("macro_f1", "Macro F1"),
-        _share("weighted_f1", "Weighted F1"),
+        _share("f1_macro", "Macro F1"),
+        _share("f1_weighted", "Weighted F1"),
         _share("f1", "F1"),
         _share("acc2", "Acc-2"),
         _share("acc7", "Acc-7"),
@@ -77,14 +77,14 @@ METRICS: dict[str, Metric] = {
         _share("auroc", "AUROC"),
         _share("average_precision", "Average precision"),
         _share("dice", "Dice"),
-        Metric("correlation", "Correlation"),
+        Metric("corr", "Correlation"),
         Metric("r2", "R²"),
         _error("mae", "MAE", _absolute_error),
         _error("mse", "MSE", _squared_error),
         _error("rmse", "RMSE"),
         _error("loss", "Loss"),
-        _error("nll", "Negative log-likelihood"),
-        _error("ece", "Calibration error (ECE)"),
+        _error("nll", "NLL"),
+        _error("ece", "ECE"),
         _error("brier", "Brier score"),
     )
 }

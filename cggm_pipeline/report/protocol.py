@@ -11,6 +11,7 @@ from typing import Any
 from cggm_pipeline.report.material import DataFacts, Material, RowSpec
 from cggm_pipeline.report.metrics import Metric
 from cggm_pipeline.report.runs import RowRun
+from cggm_pipeline.spec import Experiment
 
 Block = dict[str, Any]
 _MISSING = object()
@@ -42,8 +43,7 @@ class Protocol:
 
 def make(material: Material, metrics: tuple[Metric, ...]) -> Protocol:
     """The protocol of a table. The method itself, and what is logged or where it ran, is no part of it."""
-    data = {facts.name: facts for facts in material.data}
-    blocks = {row.slug: _block(row, material.runs[row.slug], data) for row in material.spec.rows}
+    blocks = {row.slug: _block(row, material.runs[row.slug], material.data[row.slug]) for row in material.spec.rows}
     shared = _intervals(material, metrics)
     if not blocks:
         return Protocol(shared, {})
@@ -55,10 +55,8 @@ def make(material: Material, metrics: tuple[Metric, ...]) -> Protocol:
     return Protocol(common | shared, {slug: block for slug, block in rows.items() if block})
 
 
-def _block(row: RowSpec, run: RowRun, data: Mapping[str, DataFacts]) -> Block:
+def _block(row: RowSpec, run: RowRun, facts: DataFacts) -> Block:
     spec, training = row.experiment, row.experiment.training
-    facts = data[spec.data]
-    selection = training.selection
     block: Block = {
         "data set": spec.data,
         "data digest": facts.digest or "unknown",
@@ -71,17 +69,25 @@ def _block(row: RowSpec, run: RowRun, data: Mapping[str, DataFacts]) -> Block:
         "clip": training.clip,
         "precision": training.precision,
         "accumulate": training.accumulate,
-        "selection": "the task's own metric on the validation split"
-        if selection is None
-        else f"{selection.mode} {selection.metric} on the validation split",
+        "selection": _selection(spec, run),
         "early stopping": None if training.early_stopping is None else training.early_stopping.model_dump(mode="json"),
         "test split": "used once, after selection",
         "seeds": list(spec.seeds),
         "threads": training.threads,
-        "initial weights": {name: _weights(modality.encoder) for name, modality in spec.used().items()},
+        "initial weights": {name: _weights(modality.encoder) for name, modality in spec.modalities.items()},
     }
     versions = run.summary.get("versions")
     return block | ({"versions": dict(versions)} if isinstance(versions, Mapping) else {})
+
+
+def _selection(spec: Experiment, run: RowRun) -> str:
+    """Which epoch's weights are kept: as training says it did, or as the spec asks."""
+    done = run.summary.get("selection")
+    if isinstance(done, Mapping) and {"metric", "mode"} <= set(done):
+        return f"epoch with the {done['mode']} {done['metric']} on the validation split"
+    asked = spec.training.selection
+    chosen = "best of the task's own metric" if asked is None else f"{asked.mode} {asked.metric}"
+    return f"epoch with the {chosen} on the validation split"
 
 
 def _weights(encoder: Any) -> str:

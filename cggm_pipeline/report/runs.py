@@ -8,14 +8,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cggm_pipeline.errors import DataError
+from cggm_pipeline.spec import Experiment, load_resolved
 
 History = Mapping[str, NDArray[np.float64]]
+T = TypeVar("T")
 _SEED = re.compile(r"seed-(\d{1,10})")
 
 
@@ -46,11 +48,12 @@ class SeedRun:
 
 @dataclass(frozen=True)
 class RowRun:
-    """All seeds of one row that were trained, by seed, and what they cost (empty: not measured)."""
+    """All seeds of one row that were trained, by seed; what they cost (empty: not measured); what was trained."""
 
     slug: str
     seeds: Mapping[int, SeedRun]
     cost: Mapping[str, Any]
+    experiment: Experiment | None = None
 
     @property
     def failures(self) -> dict[int, Failure]:
@@ -87,8 +90,9 @@ def read_row(folder: Path) -> RowRun:
     trained = folder / "train"
     seeds = {int(match[1]): path for path in sorted(trained.glob("seed-*")) if (match := _SEED.fullmatch(path.name))}
     runs = {seed: read_seed(path, seed) for seed, path in sorted(seeds.items())}
-    cost = folder / "cost.json"
-    return RowRun(folder.name, runs, _json(cost, dict) if cost.is_file() else {})
+    cost, spec = folder / "cost.json", trained / "experiment.yaml"
+    experiment = load_resolved(spec, Experiment) if spec.is_file() else None
+    return RowRun(folder.name, runs, _json(cost, dict) if cost.is_file() else {}, experiment)
 
 
 def read_seed(folder: Path, seed: int) -> SeedRun:
@@ -167,8 +171,8 @@ def _cell(text: str | None) -> float:
     return float(text) if text else float("nan")
 
 
-def _json(path: Path, form: type) -> Any:
-    def load() -> Any:
+def _json(path: Path, form: type[T]) -> T:
+    def load() -> T:
         found = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(found, form):
             raise ValueError(f"a {form.__name__} was expected, found a {type(found).__name__}")
@@ -177,7 +181,7 @@ def _json(path: Path, form: type) -> Any:
     return _checked(path, load)
 
 
-def _checked(path: Path, load: Callable[[], Any]) -> Any:
+def _checked(path: Path, load: Callable[[], T]) -> T:
     try:
         return load()
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError) as error:

@@ -20,7 +20,13 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*(?:/[a-z][a-z0-9]*(?:[_-][a
 def read_table(table: str, root: Path) -> TableSpec:
     """The resolved table and the resolved experiment of every row. SpecError where one is missing or wrong."""
     if not _NAME.fullmatch(table):
-        raise SpecError([Problem(table, 0, 0, "", "is not the name of a table", allowed="the path below specs/tables/ without .yaml")])
+        raise SpecError(
+            [
+                Problem(
+                    table, 0, 0, "", "is not the name of a table", allowed="the path below specs/tables/ without .yaml"
+                )
+            ]
+        )
     path = root / "specs" / "resolved" / "tables" / f"{table}.yaml"
     document = read(path, _shown(path, root)) if path.is_file() else _missing(path, root)
     if document.problems:
@@ -28,7 +34,8 @@ def read_table(table: str, root: Path) -> TableSpec:
     data = _mapping(document, (), document.data)
     rows = _mapping(document, ("rows",), data.get("rows"))
     sources = _sources(table, root)
-    made = [_row(table, slug, _mapping(document, ("rows", slug), row), root, sources) for slug, row in rows.items()]
+    order = [slug for slug in data.get("order") or rows if slug in rows]
+    made = [_row(table, slug, _mapping(document, ("rows", slug), rows[slug]), root, sources) for slug in order]
     seeds = tuple(int(seed) for seed in data.get("seeds") or ())
     baseline = _baseline(data.get("baseline"), made)
     return TableSpec(table, str(data.get("title") or ""), data.get("metric"), baseline, seeds, tuple(made))
@@ -62,15 +69,21 @@ def _sources(table: str, root: Path) -> Mapping[str, Experiment] | str:
     return {}
 
 
-def _edited(slug: str, experiment: Experiment, sources: Mapping[str, Experiment] | str) -> tuple[str, ...]:
-    """The dotted keys in which the resolved file differs from its spec."""
+def _edited(slug: str, experiment: Experiment, sources: Mapping[str, Experiment] | str) -> str:
+    """How the resolved file differs from its spec."""
     if isinstance(sources, str):
-        return (sources,)
+        return sources
     source = sources.get(slug)
     if source is None:
-        return ("its spec has no such row now",) if sources else ()
-    ours, theirs = (flat(spec.model_dump(mode="json", exclude={"description"})) for spec in (experiment, source))
-    return tuple(key for key in dict.fromkeys((*theirs, *ours)) if ours.get(key) != theirs.get(key))
+        return "its spec has no such row now" if sources else ""
+    keys = changed(experiment, source)
+    return f"its resolved file differs from its spec: {', '.join(keys)}" if keys else ""
+
+
+def changed(ours: Experiment, theirs: Experiment) -> list[str]:
+    """The dotted keys in which two experiments differ, the description left out: it changes no result."""
+    one, other = (flat(spec.model_dump(mode="json", exclude={"description"})) for spec in (ours, theirs))
+    return [key for key in dict.fromkeys((*other, *one)) if one.get(key) != other.get(key)]
 
 
 def _baseline(named: Any, rows: list[RowSpec]) -> str | None:

@@ -44,7 +44,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """A paired difference over `n` common seeds, with its 95 % interval (NaN where none exists) and what that covers."""
+    """A paired difference over `n` common seeds, its 95 % interval (NaN where none exists) and what that covers."""
 
     mean: float
     low: float
@@ -105,7 +105,7 @@ def crossed_difference(
 
 def _samples_part(difference: Floats, generator: np.random.Generator, resamples: int) -> Floats:
     """The resampled deviation of the samples' means from the whole mean, shrunken; shape (resamples,)."""
-    n, samples = difference.shape
+    samples = difference.shape[1]
     deviation = difference.mean(axis=0) - difference.mean()
     deviation = deviation * _own_share(difference)
     rows = max(1, _CHUNK // samples)

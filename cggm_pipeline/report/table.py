@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cggm_pipeline.errors import DataError
-from cggm_pipeline.report.differences import against
+from cggm_pipeline.report.differences import against, compared
 from cggm_pipeline.report.material import Material, RowSpec
 from cggm_pipeline.report.metrics import Metric, metric
 from cggm_pipeline.report.runs import RowRun
+from cggm_pipeline.report.specs import changed
 from cggm_pipeline.report.statistics import Difference, Summary, summarise
-from cggm_pipeline.report.verdict import Published, Verdict, judge
+from cggm_pipeline.report.verdict import NO_NUMBER, Published, Verdict, judge
 
 FIRST = {"classification": "accuracy", "regression": "mae"}
 """The metric that heads a table which names none."""
@@ -25,7 +26,7 @@ class Cell:
     summary: Summary | None = None
     difference: Difference | None = None
     published: Published | None = None
-    verdict: Verdict = Verdict("no number", "")
+    verdict: Verdict = NO_NUMBER
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ class Row:
     failed: bool = False
     edited: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
 
     @property
     def marks(self) -> tuple[str, ...]:
         """What must be said below the table about a row that has numbers."""
-        changed = f"its resolved file differs from its spec: {', '.join(self.edited)}" if self.edited else ""
-        return tuple(text for text in (self.note if self.ran else "", changed, *self.remarks) if text)
+        return tuple(text for text in (self.note if self.ran else "", *self.edited, *self.remarks) if text)
 
     @property
     def ran(self) -> bool:
@@ -68,8 +69,20 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A row that the others are compared with in the metric that heads the table; `differences` by row slug."""
+
+    slug: str
+    label: str
+    differences: Mapping[str, Difference]
+
+
+@dataclass(frozen=True)
 class Table:
-    """`metrics`: the first heads the table; differences are to the row `baseline` (a slug, or None)."""
+    """`metrics`: the first heads the table. `baseline`: the slug of the row that every cell's difference is taken to.
+
+    `references`: the baseline, then joint training with unimodal losses, which a balancing method must beat.
+    """
 
     name: str
     title: str
@@ -77,6 +90,7 @@ class Table:
     baseline: str | None
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
+    references: tuple[Reference, ...] = ()
 
     @property
     def metric(self) -> Metric:
@@ -95,6 +109,12 @@ class Table:
         """The row's cell of the metric that heads the table."""
         return row.cells[self.metric.name]
 
+    def best(self, rows: Iterable[Row]) -> Row | None:
+        """The row with the best mean of the metric that heads the table; None where none has a number."""
+        sign = 1 if self.metric.higher_is_better else -1
+        means = {row.slug: (sign * found.mean, row) for row in rows if (found := self.cell(row).summary) is not None}
+        return max(means.values(), key=lambda pair: pair[0])[1] if means else None
+
 
 def make(material: Material) -> Table:
     """The table of what was gathered. DataError where the named metric was not measured."""
@@ -102,16 +122,22 @@ def make(material: Material) -> Table:
     metrics = _metrics(material)
     rows = tuple(_row(material, row, metrics) for row in spec.rows)
     baseline = spec.baseline if any(row.slug == spec.baseline for row in spec.rows) else None
-    return Table(spec.name, spec.title or spec.name, metrics, baseline, spec.seeds, rows)
+    labels = {row.slug: row.label for row in rows}
+    found = compared(material, metrics[0])
+    references = tuple(Reference(slug, labels[slug], one) for slug, one in found.items() if one)
+    return Table(spec.name, spec.title or spec.name, metrics, baseline, spec.seeds, rows, references)
 
 
 def _metrics(material: Material) -> tuple[Metric, ...]:
     """The table's metric, then the others that were measured on the test split, as evaluation ordered them."""
     spec = material.spec
-    measured = list(dict.fromkeys(name for row in spec.rows for s in material.test_scores(row.slug).values() for name in s.metrics))
-    first = spec.metric or (FIRST.get(spec.rows[0].experiment.task.kind) if spec.rows else None)
+    scores = (score for row in spec.rows for score in material.test_scores(row.slug).values())
+    measured = list(dict.fromkeys(name for score in scores for name in score.metrics))
+    own = next((FIRST.get(row.experiment.task.kind) for row in spec.rows), None)
+    first = spec.metric or own or next(iter(measured), None)
     if first is None or (measured and first not in measured):
-        raise DataError(f"table {spec.name}: metric {first!r} was not measured; allowed: {', '.join(measured) or 'none'}")
+        allowed = ", ".join(measured) or "none"
+        raise DataError(f"table {spec.name}: metric {first!r} was not measured; allowed: {allowed}")
     return tuple(metric(name) for name in dict.fromkeys((first, *measured)))
 
 
@@ -119,7 +145,8 @@ def _row(material: Material, row: RowSpec, metrics: tuple[Metric, ...]) -> Row:
     run = material.runs[row.slug]
     note, failed = _note(material, row, run)
     cells = {metric.name: _cell(material, row, metric) for metric in metrics}
-    return Row(row.slug, row.label, cells, _cost(run), note, failed, row.edited, _remarks(run))
+    modalities = tuple(row.experiment.used())
+    return Row(row.slug, row.label, cells, _cost(run), note, failed, _edited(row, run), _remarks(run), modalities)
 
 
 def _cell(material: Material, row: RowSpec, metric: Metric) -> Cell:
@@ -127,7 +154,7 @@ def _cell(material: Material, row: RowSpec, metric: Metric) -> Cell:
     values = {seed: score.metrics[metric.name] for seed, score in scores.items() if metric.name in score.metrics}
     summary = summarise(values) if values else None
     published = row.published.get(metric.name)
-    difference = against(material, row.slug, metric) if summary is not None else None
+    difference = against(material, row.slug, material.spec.baseline, metric) if summary is not None else None
     return Cell(summary, difference, published, judge(summary, published))
 
 
@@ -146,6 +173,13 @@ def _note(material: Material, row: RowSpec, run: RowRun) -> tuple[str, bool]:
     wanted = material.spec.seeds or row.experiment.seeds
     missing = [str(seed) for seed in wanted if seed not in scored]
     return (f"seeds not run: {', '.join(missing)}", False) if missing else ("", False)
+
+
+def _edited(row: RowSpec, run: RowRun) -> tuple[str, ...]:
+    """Whether the row's settings are those of its spec, and its numbers those of its settings."""
+    keys = changed(run.experiment, row.experiment) if run.experiment is not None else []
+    trained = f"it was trained with other settings: {', '.join(keys)}" if keys else ""
+    return tuple(text for text in (row.edited, trained) if text)
 
 
 def _cost(run: RowRun) -> Cost:

@@ -1,37 +1,51 @@
-"""The table on a terminal, as short as it can be said (docs: the newcomer's first five minutes)."""
+"""The table on a terminal, as short as it can be said."""
 
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table as Grid
 from rich.text import Text
 
 from cggm_pipeline.report.protocol import Protocol
 from cggm_pipeline.report.table import Row, Table
 from cggm_pipeline.report.texts import difference, summary
 
+STYLES = {True: "green", False: "red"}
+
 
 def show(table: Table, protocol: Protocol, console: Console | None = None) -> None:
-    """Print label, mean ± sd, paired difference and remarks of every row, and the protocol line."""
+    """Print label, mean ± sd, paired difference and remarks of every row, and the protocol line. Lines never wrap."""
     console = console or Console()
-    number = f", mean ± sd over {len(table.seeds)} seeds" if table.seeds else ", mean ± sd"
+    spread = f"mean ± sd over {len(table.seeds)} seeds" if table.seeds else "mean ± sd"
     paired = f" · paired difference to {table.base.label} [95 %]" if table.base is not None else ""
-    grid = Grid.grid(padding=(0, 2))
-    for justify in ("left", "right", "left", "left"):
-        grid.add_column(justify=justify, no_wrap=justify == "right")
-    for row in table.rows:
-        grid.add_row(*(Text(text) for text in _cells(table, row)))
+    head = f"{table.title} · test {table.metric.heading.lower()}, {spread}{paired}"
+    cells = [_cells(table, row) for row in table.rows]
+    widths = [max((len(line[place]) for line in cells), default=0) for place in range(3)]
     console.print()
-    console.print(Text(f"{table.title} · test {table.metric.heading.lower()}{number}{paired}"), highlight=False)
-    console.print(grid, highlight=False)
-    console.print(Text(protocol.line), highlight=False)
+    _print(console, Text(f"  {head}", style="bold"))
+    for row, (label, number, gap, remark) in zip(table.rows, cells, strict=True):
+        line = Text(f"    {label:<{widths[0]}}  {number:>{widths[1]}}   ")
+        line.append(f"{gap:<{widths[2]}}", style=_style(table, row))
+        line.append(f"   {remark}".rstrip(), style="red" if row.failed else "dim")
+        line.rstrip()
+        _print(console, line)
+    _print(console, Text(f"  {protocol.line}", style="dim"))
+
+
+def _print(console: Console, line: Text) -> None:
+    console.print(line, soft_wrap=True, highlight=False)
+
+
+def _style(table: Table, row: Row) -> str:
+    """Green or red where the interval excludes 0."""
+    found = table.cell(row).difference
+    if found is None or not found.decided:
+        return ""
+    return STYLES[(found.mean > 0) == table.metric.higher_is_better]
 
 
 def _cells(table: Table, row: Row) -> tuple[str, str, str, str]:
     cell = table.cell(row)
-    notes = " · ".join((row.note, *row.remarks, cell.verdict.text, *(("edited",) if row.edited else ())))
-    remark = " · ".join(part for part in notes.split(" · ") if part)
-    if cell.summary is None:
-        return "  " + row.label, "–", "", remark
+    remarks = (row.note, *row.remarks, cell.verdict.text, "differs from its spec" if row.edited else "")
+    number = "–" if cell.summary is None else summary(cell.summary, table.metric)
     paired = "" if cell.difference is None else difference(cell.difference, table.metric)
-    return "  " + row.label, summary(cell.summary, table.metric), paired, remark
+    return row.label, number, paired, " · ".join(part for part in remarks if part)

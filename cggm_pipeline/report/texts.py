@@ -2,55 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isnan
 
 from cggm_pipeline.report.metrics import Metric
 from cggm_pipeline.report.statistics import Difference, Summary
-from cggm_pipeline.report.table import Cost, Row, Table
+from cggm_pipeline.report.table import Cost, Reference, Row, Table
 from cggm_pipeline.report.verdict import Published
 
 
 @dataclass(frozen=True)
-class Line:
-    """One printed row. With a `note` instead of numbers, `cells` is the label and the note."""
+class Entry:
+    """One printed cell. `mark`: what the number is worth, for colour: main, better, worse, or a verdict's state."""
 
-    row: Row
-    cells: tuple[str, ...]
-    note: str = ""
-
-
-def header(table: Table) -> tuple[str, ...]:
-    """The names of the columns, in the order of `lines`."""
-    first = [table.metric.heading]
-    others = [metric.heading for metric in table.metrics[1:]]
-    difference = [f"difference to {table.base.label} [95 %]"] if table.base is not None else []
-    claims = ["published", "verdict"] if table.claims else []
-    return ("method", *first, "n", *difference, *claims, *others, "parameters", "ms / step", "memory [MB]")
+    text: str
+    mark: str = ""
 
 
-def lines(table: Table) -> list[Line]:
-    """Every row as text."""
-    return [_line(table, row) for row in table.rows]
+@dataclass(frozen=True)
+class Column:
+    """One printed column: its name, and what it says of a row that has numbers."""
+
+    name: str
+    entry: Callable[[Row], Entry]
 
 
-def _line(table: Table, row: Row) -> Line:
-    label = row.label + marker(row)
-    if not row.ran:
-        return Line(row, (label, row.note), row.note)
-    cell = table.cell(row)
-    cells = [label, summary(cell.summary, table.metric), str(cell.summary.n if cell.summary else 0)]
-    if table.base is not None:
-        cells.append(difference(cell.difference, table.metric))
+def columns(table: Table) -> list[Column]:
+    """What the table claims: the metric that heads it, differences, published numbers and verdicts, cost."""
+    metric = table.metric
+    found = [
+        Column(metric.heading, lambda row: Entry(summary(table.cell(row).summary, metric), "main")),
+        Column("n", lambda row: Entry(seeds(table.cell(row).summary))),
+        *(_difference(table, reference) for reference in table.references),
+    ]
     if table.claims:
-        cells += [published(cell.published), cell.verdict.text]
-    cells += [summary(row.cells[metric.name].summary, metric) for metric in table.metrics[1:]]
-    return Line(row, (*cells, parameters(row.cost), milliseconds(row.cost.step), megabytes(row.cost.memory)))
+        found += [
+            Column("published", lambda row: Entry(published(table.cell(row).published))),
+            Column("verdict", lambda row: Entry(table.cell(row).verdict.text, table.cell(row).verdict.state)),
+        ]
+    return [
+        *found,
+        Column("parameters", lambda row: Entry(parameters(row.cost))),
+        Column("ms / step", lambda row: Entry(milliseconds(row.cost.step))),
+        Column("memory [MB]", lambda row: Entry(megabytes(row.cost.memory))),
+    ]
 
 
-def marker(row: Row) -> str:
-    """A sign after the label of a row with something to say below the table."""
-    return " *" if row.marks else ""
+def others(table: Table) -> list[Column]:
+    """The metrics beside the one that heads the table."""
+    return [_metric(metric) for metric in table.metrics[1:]]
+
+
+def _metric(metric: Metric) -> Column:
+    return Column(metric.heading, lambda row: Entry(summary(row.cells[metric.name].summary, metric)))
+
+
+def _difference(table: Table, reference: Reference) -> Column:
+    def entry(row: Row) -> Entry:
+        found = reference.differences.get(row.slug)
+        mark = ""
+        if found is not None and found.decided:
+            mark = "better" if (found.mean > 0) == table.metric.higher_is_better else "worse"
+        return Entry(difference(found, table.metric), mark)
+
+    return Column(f"difference to {reference.label} [95 %]", entry)
 
 
 def summary(found: Summary | None, metric: Metric) -> str:
@@ -59,6 +75,11 @@ def summary(found: Summary | None, metric: Metric) -> str:
         return "–"
     mean = metric.text(found.mean)
     return mean if isnan(found.sd) else f"{mean} ± {metric.text(found.sd)}"
+
+
+def seeds(found: Summary | None) -> str:
+    """The number of seeds."""
+    return "0" if found is None else str(found.n)
 
 
 def difference(found: Difference | None, metric: Metric) -> str:
@@ -86,8 +107,10 @@ def parameters(cost: Cost) -> str:
 
 
 def milliseconds(seconds: float | None) -> str:
+    """Two decimals; a dash where it was not measured."""
     return "–" if seconds is None else f"{1000 * seconds:.2f}"
 
 
 def megabytes(size: float | None) -> str:
+    """Whole megabytes; a dash where it was not measured."""
     return "–" if size is None else f"{size / 1e6:,.0f}"

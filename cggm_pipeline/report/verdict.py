@@ -34,10 +34,13 @@ class Verdict:
     distance: float = float("nan")
 
 
+NO_NUMBER = Verdict("no number", "")
+
+
 def judge(ours: Summary | None, published: Published | None) -> Verdict:
     """The verdict on one cell."""
     if published is None or published.value is None:
-        return Verdict("no number", "")
+        return NO_NUMBER
     if ours is None:
         return Verdict("not run", "not run")
     if isnan(ours.sd):

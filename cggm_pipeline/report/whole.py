@@ -28,7 +28,9 @@ def write_whole(path: Path, text: str) -> None:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        raise DataError(f"{path} could not be written: {error.strerror or error}. Free some space or mend the rights") from error
+        raise DataError(
+            f"{path} could not be written: {error.strerror or error}. Free some space or mend the rights"
+        ) from error
 
 
 def _umask() -> int:

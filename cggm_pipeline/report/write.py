@@ -43,5 +43,3 @@ def write(table: str, root: Path, console: Console | None = None) -> Path:
 
 def _shown(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-
-

@@ -38,7 +38,7 @@ class Spec(BaseModel):
 class Kind(Spec):
     """One member of a union, chosen by its `kind`. Its other fields are its implementation's keyword arguments.
 
-    `source` is where the idea comes from (paper, equation), `equation` one line of mathematics, both for `cggm explain`.
+    `source` is where the idea comes from (paper, equation), `equation` one line of mathematics, for `cggm explain`.
     """
 
     source: ClassVar[str] = ""

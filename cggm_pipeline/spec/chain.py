@@ -1,4 +1,4 @@
-"""Which files a document is made of: the chain of `extends`, their heads, their names, and nothing out of the project."""
+"""Which files a document is made of: the chain of `extends`, heads, names, and nothing out of the project."""
 
 from __future__ import annotations
 
@@ -22,26 +22,31 @@ NESTED = frozenset({"experiments"})
 def chain(path: Path, kind: str, project: Project) -> list[Layer]:
     """The layers of a file: the file it extends first, itself last. Raises SpecError on a cycle or a path out."""
     layers: list[Layer] = []
-    seen: list[str] = []
     here: Path | None = path
     while here is not None:
         document = project.document(here)
         check_head(document, kind)
-        seen.append(os.path.realpath(here))
         layers.insert(0, Layer(document))
-        here = _extended(document, seen, project)
+        here = _extended(document, layers, project) if "extends" in document.data else None
     return layers
 
 
-def _extended(document: Document, seen: list[str], project: Project) -> Path | None:
-    if "extends" not in document.data:
-        return None
+def _extended(document: Document, layers: list[Layer], project: Project) -> Path:
     target = resolve(document, ("extends",), project)
+    seen = [os.path.realpath(layer.document.path) for layer in reversed(layers)]
     if os.path.realpath(target) in seen:
         names = " -> ".join(project.file(name) for name in (*seen, os.path.realpath(target)))
         raise SpecError(
             [document.problem(("extends",), f"a cycle: {names}", hint="break it: one of them must stand alone")]
         )
+    try:
+        data = project.document(target).data
+    except SpecError:
+        return target  # told with its own place, when the chain gets there
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if kind in KINDS and kind != document.data["kind"]:
+        message = f"{project.file(target)} is of kind {kind}, not {document.data['kind']}"
+        raise SpecError([document.problem(("extends",), message, hint="extend a file of the same kind")])
     return target
 
 
@@ -59,7 +64,7 @@ def resolve(document: Document, keys: tuple[str, ...], project: Project) -> Path
         if os.path.isfile(path) and project.holds(os.path.normpath(path)):
             return Path(os.path.normpath(path))
     names = [f"{room}/{name}.yaml" for room in ("experiments", "datasets") for name in project.names(room)]
-    near = sorted({*names, *(path.name for path in document.path.parent.glob("*.yaml"))})
+    near = sorted({*names, *(path.name for path in document.path.parent.glob("*.yaml"))} - {document.path.name})
     hint, _ = did_you_mean(text, near)
     message = f"there is no file '{text}' beside this one or below {project.file(project.specs)}/"
     raise SpecError([document.problem(keys, message, hint=hint)])

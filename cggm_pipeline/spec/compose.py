@@ -17,8 +17,8 @@ from cggm_pipeline.spec.check_dataset import check_dataset
 from cggm_pipeline.spec.check_experiment import check_experiment
 from cggm_pipeline.spec.dataset import Dataset
 from cggm_pipeline.spec.experiment import Experiment
-from cggm_pipeline.spec.faults import findings
-from cggm_pipeline.spec.layers import Finding, Layer, Place, Stack
+from cggm_pipeline.spec.faults import problems_of
+from cggm_pipeline.spec.layers import Finding, Place, Stack
 from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.project import Project
 from cggm_pipeline.spec.sections import Sections
@@ -85,11 +85,11 @@ def examine_experiment(path: Path, project: Project) -> Examined[Experiment]:
 
 def compose_experiment(stack: Stack, name: str, path: Path, project: Project) -> Examined[Experiment]:
     """Check a stack of layers as an experiment."""
-    spec, found, problems = _validated(stack, Experiment)
+    spec, problems = _validated(stack, Experiment)
     sections = Sections.of(spec) if spec is not None else Sections.partly(stack.data)
     dataset, more = _dataset_of(sections, project)
     problems += [stack.problem(finding) for finding in more.findings] + more.problems
-    problems += [stack.problem(finding) for finding in (*found, *check_experiment(sections, dataset))]
+    problems += [stack.problem(finding) for finding in check_experiment(sections, dataset)]
     return Examined(problems, Composed(spec, name, path, stack) if spec is not None else None)
 
 
@@ -107,10 +107,8 @@ def _examine_dataset(path: Path, project: Project) -> Examined[Dataset]:
         stack = Stack(chain(path, "dataset", project))
     except SpecError as error:
         return Examined(list(error.problems))
-    spec, found, problems = _validated(stack, Dataset)
-    if spec is not None:
-        found += list(check_dataset(spec))
-    problems += [stack.problem(finding) for finding in found]
+    spec, problems = _validated(stack, Dataset)
+    problems += [stack.problem(finding) for finding in check_dataset(spec)] if spec is not None else []
     problems += check_name(stack.layers[-1].document, "datasets", project)
     return Examined(problems, Composed(spec, project.name("datasets", path), path, stack) if spec is not None else None)
 
@@ -135,17 +133,10 @@ def _dataset_of(sections: Sections, project: Project) -> tuple[Dataset | None, _
     return (examined.composed.spec if examined.composed else None), _More(problems=examined.problems)
 
 
-def _validated(stack: Stack, model: type[S]) -> tuple[S | None, list[Finding], list[Problem]]:
+def _validated(stack: Stack, model: type[S]) -> tuple[S | None, list[Problem]]:
     kind = get_args(model.model_fields["kind"].annotation)[0]
     problems = [problem for layer in stack.layers if not layer.prefix for problem in check_head(layer.document, kind)]
     try:
-        return model.model_validate(stack.data), [], problems
+        return model.model_validate(stack.data), problems
     except ValidationError as error:
-        faulty = {(problem.line, problem.column) for problem in problems}
-        found = [item for item in findings(error, model, stack) if _at(stack, item) not in faulty]
-        return None, [item for item in found if "'version'" not in item.message], problems
-
-
-def _at(stack: Stack, finding: Finding) -> tuple[int, int]:
-    problem = stack.problem(finding)
-    return problem.line, problem.column
+        return None, problems + problems_of(error, model, stack, problems)

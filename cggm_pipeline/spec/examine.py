@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from cggm_pipeline.errors import Problem, SpecError
 from cggm_pipeline.spec.chain import KINDS, check_head, check_name
 from cggm_pipeline.spec.claims import Claims
 from cggm_pipeline.spec.compose import examine_dataset, examine_experiment
-from cggm_pipeline.spec.faults import findings
+from cggm_pipeline.spec.faults import problems_of
 from cggm_pipeline.spec.layers import Finding, Layer, Stack
 from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.project import Project
@@ -34,10 +35,14 @@ def examine(path: Path, project: Project) -> list[Problem]:
 
 def documents(project: Project, below: Path | None = None) -> list[Path]:
     """All documents of a project (or below one of its folders) but the generated ones, in the order of their paths."""
-    folder = below or project.specs
-    resolved = project.specs / "resolved"
-    found = (path for pattern in ("*.yaml", "*.yml") for path in folder.rglob(pattern))
-    return sorted(path for path in found if resolved not in path.parents)
+    resolved = str(project.specs / "resolved")
+    found: list[str] = []
+    for folder, folders, files in os.walk(below or project.specs):
+        if os.path.abspath(folder) == resolved:
+            folders.clear()
+        else:
+            found += (os.path.join(folder, name) for name in files if name.endswith((".yaml", ".yml")))
+    return [Path(name) for name in sorted(found)]
 
 
 def _expected(path: Path, project: Project) -> str:
@@ -58,8 +63,7 @@ def examine_claims(path: Path, project: Project) -> list[Problem]:
     try:
         claims = Claims.model_validate(stack.data)
     except ValidationError as error:
-        found = findings(error, Claims, stack)
-        return problems + [stack.problem(finding) for finding in found if "version" not in finding.path]
+        return problems + problems_of(error, Claims, stack, problems)
     for row, cells in claims.rows.items():
         for column in cells:
             if column not in claims.columns:

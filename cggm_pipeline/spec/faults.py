@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from cggm_pipeline.errors import Problem
 from cggm_pipeline.spec.base import SLUG_RULE, Kind
 from cggm_pipeline.spec.describe import annotations_of, describe, kinds, members, strip
 from cggm_pipeline.spec.layers import Finding, Stack
@@ -26,6 +28,12 @@ class _Spot:
     is_key: bool = False
     around: Any = None
 
+    @property
+    def optional(self) -> bool:
+        """Whether the field has a default."""
+        fields = self.owner.model_fields
+        return str(self.path[-1]) in fields and not fields[str(self.path[-1])].is_required()
+
 
 def findings(error: ValidationError, root: type[BaseModel], stack: Stack) -> list[Finding]:
     """Every fault of a document that `root` refused, at most one for each place and reason."""
@@ -36,8 +44,33 @@ def findings(error: ValidationError, root: type[BaseModel], stack: Stack) -> lis
         reason = kind if kind in ("extra_forbidden", "missing") else "value"
         found.setdefault((spot.path, reason), _finding(kind, spot, detail["input"], stack))
     deeper = {path[:length] for path, _ in found for length in range(len(path))}
-    # A union that is not told apart by kind reports every branch: the branch that got furthest is meant.
-    return [finding for (path, reason), finding in found.items() if reason != "value" or path not in deeper]
+    meant = {(path[:-1], f"'{key}' is missing") for path, _ in found for key in _meant(found, path)}
+    # A union that is not told apart by kind reports every branch: the branch that got furthest is meant. A key that is
+    # missing because it is misspelt is one fault, not two.
+    return [
+        finding
+        for (path, reason), finding in found.items()
+        if (reason != "value" or path not in deeper) and (finding.path, finding.message) not in meant
+    ]
+
+
+def problems_of(
+    error: ValidationError, root: type[BaseModel], stack: Stack, known: Sequence[Problem] = ()
+) -> list[Problem]:
+    """The same as problems in files, without those that stand at the place of a `known` one, and without `version`."""
+    places = {(problem.file, problem.line, problem.column) for problem in known if problem.key}
+    found = [stack.problem(finding) for finding in findings(error, root, stack) if "version" not in finding.path]
+    return [
+        problem
+        for problem in found
+        if (problem.file, problem.line, problem.column) not in places and problem.message != "'version' is missing"
+    ]
+
+
+def _meant(found: dict[tuple[Keys, str], Finding], path: Keys) -> list[str]:
+    """The key that an unknown key at `path` was meant to be."""
+    unknown = found.get((path, "extra_forbidden"))
+    return re.findall(r"did you mean '(.*)'\?", unknown.hint) if unknown else []
 
 
 def _walk(root: type[BaseModel], location: Sequence[int | str]) -> _Spot:
@@ -100,13 +133,11 @@ def _finding(kind: str, spot: _Spot, value: Any, stack: Stack) -> Finding:
 
 def _unknown_key(spot: _Spot, stack: Stack) -> Finding:
     name, owner = str(spot.path[-1]), spot.owner
-    around: Any = stack.data
-    for key in spot.path[:-1]:
-        around = around[key]
-    free = [field for field in owner.model_fields if field not in around]
-    hint, _ = did_you_mean(name, free)
-    of = around.get("kind") if issubclass(owner, Kind) else f"{owner.__name__.lower()}"
-    return Finding(spot.path, f"not a parameter of {of}", listed(owner.model_fields), hint, on="key")
+    beside = stack.beside(spot.path)
+    hint, _ = did_you_mean(name, [field for field in owner.model_fields if field not in beside])
+    of = next(iter(kinds(owner))) if issubclass(owner, Kind) else owner.__name__.lower()
+    allowed = listed(field for field in owner.model_fields if field != "kind" or not issubclass(owner, Kind))
+    return Finding(spot.path, f"not a parameter of {of}", allowed or "none", hint, on="key")
 
 
 def _unknown_kind(spot: _Spot, value: Any) -> Finding:
@@ -129,6 +160,8 @@ def _wrong_value(kind: str, spot: _Spot, value: Any, stack: Stack) -> Finding:
         if kind == "string_too_long":
             return Finding(spot.path, f"{written} is too long", f"at most {limits.get('max_length')} characters")
         return Finding(spot.path, f"{written} is more than {limits.get('le')}", describe(spot.annotation))
+    if value is None and spot.optional:
+        return Finding(spot.path, f"{written} is not {describe(spot.annotation)}", hint="remove it to get the default")
     hint, allowed = _advice(spot.annotation, value)
     return Finding(spot.path, f"{written} is not {describe(spot.annotation)}", allowed, hint)
 
@@ -143,21 +176,23 @@ def _advice(annotation: Any, value: Any) -> tuple[str, str]:
     if isinstance(value, str) and words:
         return did_you_mean(value, words)[0], ""
     if isinstance(value, str):
-        return _text_advice(value, bare), SLUG_RULE if describe(annotation) == "a name" else ""
+        return _text_advice(value, bare, describe(annotation))
     if isinstance(value, float) and int in bare and value.is_integer():
         return f"write {int(value)}", ""
-    if value is None:
-        return "remove the line to get the default", ""
     return "", ""
 
 
-def _text_advice(value: str, bare: list[Any]) -> str:
-    if bool in bare and value.lower() in ("yes", "no", "on", "off", "y", "n"):
-        return "write true or false"
+def _text_advice(value: str, bare: list[Any], described: str) -> tuple[str, str]:
     number = value_of(value.strip().replace("_", ""))
+    if bool in bare and value.lower() in ("yes", "no", "on", "off", "y", "n"):
+        return "write true or false", ""
     if not isinstance(number, str | bool | None) and (int in bare or float in bare):
-        return f"write {number}, without quotes or underscores"
-    return _slug_hint(value) if str in bare else ""
+        return f"write {number}, without quotes or underscores", ""
+    if "a name" in described:
+        return _slug_hint(value), SLUG_RULE
+    if "a path" in described:
+        return "write it from the project's folder, with /", "no leading /, no .., nothing that a shell would expand"
+    return "", ""
 
 
 def _slug_hint(name: str) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from cggm_pipeline.errors import Problem
 from cggm_pipeline.spec.load import Document, Keys, On
 
@@ -99,20 +101,30 @@ class Stack:
 
     def problem(self, finding: Finding) -> Problem:
         """The finding in the file that has to be mended."""
-        index, path = self.locate(finding.path)[0], finding.path
-        for other in finding.also:
-            above = self.locate(other)[0]
-            if above > index:
-                index, path = above, other
+        path = self._latest((finding.path, *finding.also)) or finding.path
         index, keys = self.locate(path)
         on: On = finding.on if path == finding.path else "value"
         document = self.layers[index].document
         return document.problem(keys, finding.message, on=on, allowed=finding.allowed, hint=finding.hint)
 
+    def _latest(self, paths: Sequence[Keys]) -> Keys | None:
+        """The path that the topmost layer sets; of several, the first; null where all of them are defaults."""
+        for layer in reversed(self.layers):
+            for path in paths:
+                if layer.keys(path) is not None:
+                    return path
+        return None
+
     def written(self, path: Keys) -> str:
         """What stands at `path`, as its author wrote it."""
         index, keys = self.locate(path)
         return self.layers[index].document.written(keys)
+
+    def beside(self, path: Keys) -> list[str]:
+        """The keys that stand in the same mapping of the same file."""
+        index, keys = self.locate(path)
+        found = self.layers[index].document.find(keys[:-1])
+        return [key.value for key, _ in found[1].value] if found and isinstance(found[1], yaml.MappingNode) else []
 
     def place(self, path: Keys) -> Place:
         """Where `path` was set."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 
 from cggm_pipeline.errors import Problem
-from cggm_pipeline.spec.scalars import value_of
+from cggm_pipeline.spec.scalars import Scalar, value_of
 from cggm_pipeline.spec.text import MAX_DEPTH, Mark, located, mark_of, root_of, short, text_of
 
 Keys = tuple[str | int, ...]
@@ -21,43 +21,45 @@ class Document:
 
     def __init__(self, path: Path, file: str, text: str, root: yaml.Node) -> None:
         self.path, self.file, self.text, self.root = path, file, text, root
-        self.problems: list[Problem] = []
-        self.data: Any = self._plain(root, (), 0)
+        self._faults: list[tuple[yaml.Node, str, str]] = []
+        self.data: Any = self._plain(root, 0)
+        self.problems: list[Problem] = [self._told(*fault) for fault in self._faults]
 
-    def _plain(self, node: yaml.Node, keys: Keys, depth: int) -> Any:
+    def _plain(self, node: yaml.Node, depth: int) -> Any:
         if node.tag not in ("plain", "quoted"):
-            self._fault(node, keys, f"the tag {short(node.tag)}: a spec has no tags", "remove it")
+            self._faults.append((node, f"the tag {short(node.tag)}: a spec has no tags", "remove it"))
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
         if depth > MAX_DEPTH:
-            self._fault(node, keys, f"nested more than {MAX_DEPTH} levels deep")
+            self._faults.append((node, f"nested more than {MAX_DEPTH} levels deep", ""))
             return None
         if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, keys, depth)
-        if isinstance(node, yaml.SequenceNode):
-            return [self._plain(item, (*keys, index), depth + 1) for index, item in enumerate(node.value)]
-        if not isinstance(node, yaml.ScalarNode) or node.tag == "quoted" or node.style:
-            return node.value
+            return self._mapping(node, depth)
+        return [self._plain(item, depth + 1) for item in node.value]
+
+    def _scalar(self, node: yaml.ScalarNode) -> Scalar:
+        if node.style or node.tag != "plain":
+            return str(node.value)
         value = value_of(node.value)
         if isinstance(value, float) and not math.isfinite(value):
-            self._fault(node, keys, f"{short(node.value)} is not a finite number")
+            self._faults.append((node, f"{short(node.value)} is not a finite number", ""))
         return value
 
-    def _mapping(self, node: yaml.MappingNode, keys: Keys, depth: int) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
         data: dict[str, Any] = {}
-        first: dict[str, int] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self._fault(key, keys, "a key must be a word, not a list or a mapping")
-                continue
-            name = key.value
-            if name in data:
-                self._fault(key, (*keys, name), f"stands twice, first in line {first[name]}", "remove one of them")
-                continue
-            first[name] = key.start_mark.line + 1
-            data[name] = self._plain(value, (*keys, name), depth + 1)
+                self._faults.append((key, "a key must be a word, not a list or a mapping", ""))
+            elif key.value in data:
+                first = next(mark_of(other)[0] for other, _ in node.value if other.value == key.value)
+                self._faults.append((key, f"stands twice, first in line {first}", "remove one of them"))
+            else:
+                data[key.value] = self._plain(value, depth + 1)
         return data
 
-    def _fault(self, node: yaml.Node, keys: Keys, message: str, hint: str = "") -> None:
-        self.problems.append(self._problem(mark_of(node), keys, message, hint=hint))
+    def _told(self, node: yaml.Node, message: str, hint: str) -> Problem:
+        keys = _way(self.root, node, ())
+        return located(self.file, self.text, mark_of(node), dotted(keys or ()), message, hint=hint)
 
     def find(self, keys: Keys) -> tuple[yaml.Node | None, yaml.Node] | None:
         """The key's node and the value's node at `keys`, or null where the document has no such place."""
@@ -90,9 +92,7 @@ class Document:
 
     def problem(self, keys: Keys, message: str, *, on: On = "value", allowed: str = "", hint: str = "") -> Problem:
         """A problem at `keys`, with its line of the file."""
-        return self._problem(self.mark(keys, on), keys, message, allowed, hint)
-
-    def _problem(self, mark: Mark, keys: Keys, message: str, allowed: str = "", hint: str = "") -> Problem:
+        mark = self.mark(keys, on)
         return located(self.file, self.text, mark, dotted(keys), message, allowed=allowed, hint=hint)
 
 
@@ -110,6 +110,23 @@ def read(path: Path, file: str | None = None) -> Document:
 def parse(text: str, path: Path, file: str) -> Document:
     """A document from its text. Raises SpecError."""
     return Document(path, file, text, root_of(text, file))
+
+
+def _way(node: yaml.Node, wanted: yaml.Node, keys: Keys) -> Keys | None:
+    """The keys that lead from `node` to `wanted`, which is a value or a key below it."""
+    if node is wanted:
+        return keys
+    if not isinstance(node, yaml.CollectionNode) or len(keys) > MAX_DEPTH:
+        return None
+    mapping = isinstance(node, yaml.MappingNode)
+    for index, item in enumerate(node.value):
+        key, value = item if mapping else (None, item)
+        below: Keys = (*keys, str(key.value) if isinstance(key, yaml.ScalarNode) else index)
+        if key is wanted:
+            return below
+        if found := _way(value, wanted, below):
+            return found
+    return None
 
 
 def _step(node: yaml.Node, key: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:

@@ -14,7 +14,7 @@ def did_you_mean(found: str, names: Iterable[str]) -> tuple[str, str]:
     names = list(names)
     found = found[:_MAX_COMPARED]
     lowered = {name.lower(): name for name in names}
-    near = get_close_matches(found.lower(), lowered, n=1, cutoff=0.5)
+    near = get_close_matches(found.lower(), lowered, n=1, cutoff=0.6)
     if not near and len(found) >= 2:
         near = [name for name in lowered if name.startswith(found.lower()) or found.lower().startswith(name)][:1]
     return f"did you mean '{lowered[near[0]]}'?" if near else "", listed(names)

@@ -36,7 +36,7 @@ class Project:
     def file(self, path: Path | str) -> str:
         """The name of a file in messages: relative to the working folder where it lies below it."""
         text = os.path.abspath(path)
-        return os.path.relpath(text, self._here) if text.startswith(self._here + os.sep) else text
+        return text[len(self._here) + 1 :] if text.startswith(self._here + os.sep) else text
 
     def holds(self, path: Path | str) -> bool:
         """Whether the file, with every symbolic link followed, lies in this project."""
@@ -88,6 +88,6 @@ class Project:
 
     def name(self, room: str, path: Path | str) -> str:
         """The name of a document: its path below specs/ROOM without `.yaml` (elsewhere: the file's own name)."""
-        real, folder = Path(os.path.abspath(path)), self.specs / room
-        below = real.relative_to(folder) if real.is_relative_to(folder) else Path(real.name)
-        return below.with_suffix("").as_posix()
+        text, folder = os.path.abspath(path), f"{self.specs}{os.sep}{room}{os.sep}"
+        below = text[len(folder) :] if text.startswith(folder) else os.path.basename(text)
+        return os.path.splitext(below)[0].replace(os.sep, "/")

@@ -14,7 +14,7 @@ from cggm_pipeline.errors import Problem, SpecError
 from cggm_pipeline.spec.chain import chain, check_head, check_name, resolve
 from cggm_pipeline.spec.compose import Composed, compose_experiment, examine_experiment
 from cggm_pipeline.spec.experiment import Experiment
-from cggm_pipeline.spec.faults import findings
+from cggm_pipeline.spec.faults import problems_of
 from cggm_pipeline.spec.labels import RESERVED, label_fault, slug_of
 from cggm_pipeline.spec.layers import Finding, Layer, Stack
 from cggm_pipeline.spec.nearest import did_you_mean, listed
@@ -68,9 +68,9 @@ def examine_table(path: Path, project: Project) -> tuple[ComposedTable | None, l
     except SpecError as error:
         return None, list(error.problems)
     stack = Stack([Layer(document, dropped=frozenset())])
-    spec, found = _table(stack)
+    spec, found = _table(stack, problems)
     name = project.name("tables", path)
-    problems += [stack.problem(finding) for finding in found if "version" not in finding.path]
+    problems += found
     try:
         base_path = resolve(document, ("base",), project) if "base" in stack.data else None
         base = examine_experiment(base_path, project) if base_path else None
@@ -79,19 +79,19 @@ def examine_table(path: Path, project: Project) -> tuple[ComposedTable | None, l
         return None, [*problems, *error.problems]
     if base is None:
         return None, problems
-    problems += base.problems + [stack.problem(finding) for finding in _check(spec, name, base.composed)]
+    problems += base.problems + [stack.problem(finding) for finding in _check(spec, stack.data, name, base.composed)]
     rows, more = _rows(spec, stack, below, project, name)
     if problems or more or base.composed is None:
         return None, problems + more
     return ComposedTable(spec, name, path, stack, base.composed, rows), []
 
 
-def _table(stack: Stack) -> tuple[Table, list[Finding]]:
+def _table(stack: Stack, known: list[Problem]) -> tuple[Table, list[Problem]]:
     """The table; where its types are wrong, as much of it as can be read, so that its rows are checked all the same."""
     try:
         return Table.model_validate(stack.data), []
     except ValidationError as error:
-        return Table.model_construct(**readable(Table, stack.data)), findings(error, Table, stack)
+        return Table.model_construct(**readable(Table, stack.data)), problems_of(error, Table, stack, known)
 
 
 def _rows(
@@ -115,10 +115,10 @@ def _rows(
     return rows, planner.problems + problems
 
 
-def _check(spec: Table, name: str, base: Composed[Experiment] | None) -> Iterator[Finding]:
+def _check(spec: Table, data: dict[str, Any], name: str, base: Composed[Experiment] | None) -> Iterator[Finding]:
     if name in RESERVED:
         yield Finding((), f"'{name}' names another folder of specs/resolved/ or runs/", hint="rename the file")
-    if not spec.rows and not spec.sweep:
+    if not data.get("rows") and not data.get("sweep"):
         yield Finding((), "a table without rows", hint="add rows: or sweep:", on="key")
     if spec.baseline is not None and spec.baseline not in spec.rows:
         hint, _ = did_you_mean(spec.baseline, spec.rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -71,7 +72,10 @@ class Table(SourceSpec):
         return self.split is not None
 
     def raw_paths(self) -> tuple[str, ...]:
-        return (self.path,)
+        """The CSV; and its folder, where cells are paths of files below it (but not the whole project)."""
+        folder = PurePosixPath(self.path).parent.as_posix()
+        files = any(column.type in ("image", "audio", "npy") for column in self.columns.values())
+        return (self.path, folder) if files and folder != "." else (self.path,)
 
 
 Source = Annotated[DigitsTwoView | Table, Field(discriminator="kind")]
@@ -80,7 +84,7 @@ Source = Annotated[DigitsTwoView | Table, Field(discriminator="kind")]
 class Published(Kind):
     """The split that the source itself carries (a split column, separate files).
 
-    `valid`: where no validation split is published, this share of the published training split becomes one, with `seed`.
+    `valid`: where no validation split is published, this share of the published training becomes one, with `seed`.
     """
 
     kind: Literal["published"]

@@ -5,7 +5,9 @@ Whatever breaks that is a `Problem` with its line and column; the text is never 
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from pathlib import Path
 
 import yaml
@@ -68,7 +70,8 @@ def located(file: str, text: str, mark: Mark, key: str, message: str, *, allowed
     elif len(source) > _MAX_SHOWN:
         source = source[: _MAX_SHOWN - 1] + "…"
     width = max(1, min(width, len(source.rstrip()) - column + 1))
-    return Problem(file, line, column, key, message, allowed, hint, source.rstrip(), width)
+    message, allowed, hint = printable(message), printable(allowed), printable(hint)
+    return Problem(file, line, column, printable(key), message, allowed, hint, source.rstrip(), width)
 
 
 def printable(text: str) -> str:
@@ -91,18 +94,24 @@ def mark_of(node: yaml.Node) -> Mark:
 
 def _bytes(path: Path, file: str) -> bytes:
     try:
-        if not path.is_file():
-            message = "is a folder, not a file" if path.is_dir() else "there is no such file"
-            raise SpecError([Problem(file, 0, 0, "", message)])
-        with path.open("rb") as stream:
+        with open(path, "rb", opener=_open) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise SpecError([Problem(file, 0, 0, "", "is not a file")])
             raw = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise SpecError([Problem(file, 0, 0, "", f"cannot be read: {error.strerror}")]) from None
+    except FileNotFoundError:
+        raise SpecError([Problem(file, 0, 0, "", "there is no such file")]) from None
+    except (OSError, ValueError) as error:
+        message = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise SpecError([Problem(file, 0, 0, "", message)]) from None
     if len(raw) > MAX_BYTES:
-        raise SpecError(
-            [Problem(file, 1, 1, "", f"larger than {MAX_BYTES >> 20} MiB", hint="a spec is a page, not data")]
-        )
+        message = f"larger than {MAX_BYTES >> 20} MiB"
+        raise SpecError([Problem(file, 1, 1, "", message, hint="a spec is a page, not data")])
     return raw
+
+
+def _open(path: str, flags: int) -> int:
+    """Not blocking: a pipe that is named like a spec must not hold the program up."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _decode(file: str, raw: bytes) -> str:
@@ -122,12 +131,12 @@ def _syntax(error: yaml.YAMLError, text: str, file: str) -> Problem:
     context = getattr(error, "context_mark", None)
     if line >= len(lines) and context is not None:
         line, column = context.line, context.column
+    if line >= len(lines):
+        line, column = len(lines) - 1, len(lines[-1])
     source = lines[line] if line < len(lines) else ""
-    message, hint, width = (
-        f"not YAML: {getattr(error, 'problem', None) or 'it cannot be read'}",
-        "quote text that holds : # [ ] { } , or &",
-        1,
-    )
+    opened = f" (for what began in line {context.line + 1})" if context is not None and context.line != line else ""
+    message = f"not YAML: {getattr(error, 'problem', None) or 'it cannot be read'}{opened}"
+    hint, width = "quote text that holds : # [ ] { } , or &", 1
     indent = source[: len(source) - len(source.lstrip())]
     if "\t" in indent or source[column : column + 1] == "\t":
         column = indent.index("\t") if "\t" in indent else column

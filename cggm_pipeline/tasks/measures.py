@@ -45,16 +45,16 @@ def calibration_error(probabilities: Array, truth: NDArray[np.int64], bins: int 
 def regression_metrics(values: Tensor, target: Tensor) -> dict[str, float]:
     """Metrics of values (N, K) against targets of the same shape, averaged over K.
 
-    Where a column of either is constant its correlation is 0; r2 of a constant target is 1 if it is met exactly, else 0.
+    Where a column of either is constant its correlation is 0; r2 of a constant target is 1 if met exactly, else 0.
     """
     from sklearn import metrics
 
-    predicted = values.detach().double().cpu().numpy()
-    truth = target.double().cpu().numpy().reshape(predicted.shape)
+    predicted: Array = values.detach().double().cpu().numpy()
+    truth: Array = target.double().cpu().numpy().reshape(predicted.shape)
     return {
         "mae": float(metrics.mean_absolute_error(truth, predicted)),
         "rmse": float(metrics.root_mean_squared_error(truth, predicted)),
-        "corr": float(np.mean([_correlation(truth[:, k], predicted[:, k]) for k in range(truth.shape[1])])),
+        "corr": float(np.mean([_correlation(truth[:, k], predicted[:, k]) for k in range(values.shape[1])])),
         # one sample has no variance to explain, and scikit-learn warns
         "r2": float(metrics.r2_score(truth, predicted)) if len(truth) > 1 else 0.0,
     }

@@ -27,9 +27,7 @@ class Regression(Task):
     criterion = ("mae", "min")
     higher_is_better: ClassVar[dict[str, bool]] = {"mae": False, "rmse": False, "corr": True, "r2": True}
 
-    def __init__(
-        self, out_features: int, *, loss: Loss = _L1, score: Literal["sign", "exp_loss"] = "exp_loss"
-    ) -> None:
+    def __init__(self, out_features: int, *, loss: Loss = _L1, score: Literal["sign", "exp_loss"] = "exp_loss") -> None:
         self.out_features = out_features
         self._loss = loss
         self._score = {"sign": self._sign, "exp_loss": self._exp_loss}[score]
@@ -49,7 +47,7 @@ class Regression(Task):
 
     @torch.no_grad()
     def predict(self, logits: Tensor) -> Tensor:
-        return logits
+        return logits.detach()
 
     def metrics(self, logits: Tensor, target: Tensor) -> dict[str, float]:
         """Mean absolute error, root mean squared error, Pearson correlation, R^2; over columns their mean."""

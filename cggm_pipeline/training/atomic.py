@@ -18,6 +18,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     except OSError as error:
         raise _unwritten(path, error) from error
     try:
+        os.fchmod(handle, 0o666 & ~_umask())
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -46,8 +47,15 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _umask() -> int:
+    """The process's mask for new files, which `mkstemp` ignores; it can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
 def _unwritten(path: Path, error: OSError) -> TrainingError:
     return TrainingError(
         f"{path}: could not be written ({error.strerror or error}); what stood there before is unchanged. "
-        "Free some space or make the folder writable, then run the same command again: it goes on from its last checkpoint"
+        "Free some space or make the folder writable, then run the same command again to go on"
     )

@@ -43,6 +43,8 @@ class Checkpoints:
 
         Raises TrainingError where all are damaged, or where one belongs to another spec, data set, code or seed.
         """
+        for remains in self._folder.glob(f".{CURRENT}.*.tmp"):
+            remains.unlink()  # of a checkpoint that was being written when the process was killed
         damaged = []
         for path in (self._folder / CURRENT, self._folder / PREVIOUS):
             if not path.exists():
@@ -55,7 +57,7 @@ class Checkpoints:
             return content, f"{damaged[0]} is damaged; going on from the checkpoint before it" if damaged else ""
         if damaged:
             raise TrainingError(
-                f"{damaged[0]}: the checkpoint is damaged (its checksum does not fit) and no sound one stands beside it. "
+                f"{damaged[0]}: the checkpoint is damaged (its checksum does not fit), and there is no sound one. "
                 f"Delete the folder {self._folder} to start this seed anew"
             )
         return None, ""
@@ -68,8 +70,8 @@ class Checkpoints:
     def _check_owner(self, path: Path, content: dict[str, Any]) -> None:
         if (content["key"], content["seed"]) != (self._key, self._seed):
             raise TrainingError(
-                f"{path}: this checkpoint is of seed {content['seed']} under key {str(content['key'])[:12]}, not of seed "
-                f"{self._seed} under {self._key[:12]} (another spec, data or code). Delete the folder {self._folder}"
+                f"{path}: this checkpoint is of seed {content['seed']} under key {str(content['key'])[:12]}, not of "
+                f"seed {self._seed} under {self._key[:12]} (another spec, data or code). Delete {self._folder}"
             )
 
 

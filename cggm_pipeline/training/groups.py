@@ -21,7 +21,7 @@ def parameter_groups(
     Every trainable parameter stands in exactly one group; groups without any are left out. A modality's group is what
     `Modulation.rates` acts on. `classifiers` overrides the optimiser's values for the classifiers' group.
     """
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": _trainable(encoder), "owner": "modality", "modality": name}
         for name, encoder in network.encoders.items()
     ]

@@ -128,7 +128,7 @@ class Loop:
         self._progress(Moment(self._options.seed, epoch, self._options.epochs, share, row or {}, note))
 
     def _save(self, seconds: float) -> None:
-        """A checkpoint, if the last one is at least so old (several processes: always, as they cannot agree on a time)."""
+        """A checkpoint, if the last one is at least so old (several processes: always; they agree on no time)."""
         alone = self._accelerator.num_processes == 1
         due = time.monotonic() - self._saved >= min(seconds, self._options.checkpoint_seconds)
         if self._checkpoints is None or (alone and not due):

@@ -25,18 +25,23 @@ def settled(options: Options) -> Iterator[Accelerator]:
     accelerator = _accelerator(options)
     torch.set_num_threads(options.threads)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs, and hides nothing
-    torch.use_deterministic_algorithms(accelerator.device.type == "cpu")
+    _deterministic(accelerator.device.type == "cpu")
     try:
         yield accelerator
     finally:
         torch.set_num_threads(threads)
         torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
-        torch.use_deterministic_algorithms(deterministic)
+        _deterministic(deterministic)
+
+
+def _deterministic(mode: bool) -> None:
+    """`torch.use_deterministic_algorithms`, without the compiler that it imports (3 s) to tell it as well."""
+    torch._C._set_deterministic_algorithms(mode)
 
 
 def _accelerator(options: Options) -> Accelerator:
     # Accelerate remembers device and precision for the whole process; another seed may want others.
-    AcceleratorState._reset_state(reset_partial_state=PartialState().num_processes == 1)
+    AcceleratorState._reset_state(reset_partial_state=PartialState(cpu=options.device == "cpu").num_processes == 1)
     accelerator = Accelerator(
         cpu=options.device == "cpu" or None,
         mixed_precision=ACCELERATE_NAMES[options.precision],
@@ -62,7 +67,7 @@ def peak_memory(device: torch.device) -> int:
 
 def chosen_device(device: str | None) -> torch.device:
     """Where `fit` will train under `Options.device`: this process's GPU if there is one, unless "cpu" was asked for."""
-    chosen = PartialState(cpu=device == "cpu").device
+    chosen: torch.device = PartialState(cpu=device == "cpu").device
     if device not in (None, "cpu", chosen.type):
         raise TrainingError(
             f"device: {device!r} was asked for, but this machine offers {chosen.type}; allowed: cpu, {chosen.type}"

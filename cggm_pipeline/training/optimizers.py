@@ -31,7 +31,7 @@ def adam(
     weight_decay: float = 0.0,
 ) -> Optimizer:
     """Adam (Kingma & Ba 2015, algorithm 1); weight decay is added to the gradient."""
-    return torch.optim.Adam(groups, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay, fused=True)
+    return torch.optim.Adam(groups, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
 
 
 def adamw(
@@ -43,7 +43,7 @@ def adamw(
     weight_decay: float = 1e-2,
 ) -> Optimizer:
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2)."""
-    return torch.optim.AdamW(groups, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay, fused=True)
+    return torch.optim.AdamW(groups, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
 
 
 OPTIMIZERS = {"sgd": sgd, "adam": adam, "adamw": adamw}

@@ -23,8 +23,8 @@ class Options:
     is per optimiser step, over all micro-batches and processes. `classifiers` overrides `lr` and `weight_decay` for
     the classifiers that a modulation trains. `patience` null: no early stopping. `device` null: Accelerate chooses.
 
-    These do not change a result: `watch_every` (steps between two looks at the NaN flags), `checkpoint_seconds` (between
-    two checkpoints), `checkpoint_steps` (the same in steps; null: by time alone).
+    These do not change a result: `watch_every` (steps between two looks at the NaN flags), `checkpoint_seconds`
+    (between two checkpoints), `checkpoint_steps` (the same in steps; null: by time alone).
     """
 
     epochs: int

@@ -6,6 +6,7 @@ Each function takes the optimiser and the number of epochs; what comes from the 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,13 +17,14 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau, S
 class Schedule:
     """A torch scheduler, stepped once per epoch with the epoch's validation loss. Acts on every parameter group."""
 
-    def __init__(self, scheduler: LRScheduler, *, reads_loss: bool = False) -> None:
-        self._scheduler = scheduler
-        self._reads_loss = reads_loss
+    def __init__(self, scheduler: LRScheduler, advance: Callable[[float], None]) -> None:
+        self._scheduler, self._advance = scheduler, advance
 
     def step(self, loss: float) -> None:
         """The epoch is over; `loss` is its validation loss."""
-        self._scheduler.step(loss) if self._reads_loss else self._scheduler.step()
+        with warnings.catch_warnings():  # a run that goes on at an epoch's end has made its steps in another process
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+            self._advance(loss)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values, so that a checkpoint can be read with `weights_only`."""
@@ -35,26 +37,32 @@ class Schedule:
 
 def constant(optimizer: Optimizer, epochs: int) -> Schedule:
     """The rate stays as it is."""
-    return Schedule(LambdaLR(optimizer, _one))
+    return _blind(LambdaLR(optimizer, _one))
 
 
 def plateau(optimizer: Optimizer, epochs: int, *, patience: int = 10, factor: float = 0.1) -> Schedule:
     """The rate is multiplied by `factor` after `patience` epochs without a lower validation loss."""
     scheduler = ReduceLROnPlateau(optimizer, mode="min", factor=factor, patience=patience)
-    return Schedule(scheduler, reads_loss=True)
+    return Schedule(scheduler, scheduler.step)
 
 
 def cosine(optimizer: Optimizer, epochs: int, *, warmup: int = 0, final: float = 0.0) -> Schedule:
     """Half a cosine from the rate to `final` times the rate, after `warmup` linear epochs.
 
-    Epoch e < warmup: (e + 1) / (warmup + 1); later: final + (1 - final) (1 + cos(pi (e - warmup) / (epochs - warmup))) / 2.
+    Epoch e < warmup: (e + 1) / (warmup + 1); later, with s = (e - warmup) / (epochs - warmup),
+    final + (1 - final) (1 + cos(pi s)) / 2.
     """
-    return Schedule(LambdaLR(optimizer, _half_cosine(epochs, warmup, final)))
+    return _blind(LambdaLR(optimizer, _half_cosine(epochs, warmup, final)))
 
 
 def step(optimizer: Optimizer, epochs: int, *, every: int, factor: float = 0.1) -> Schedule:
     """The rate is multiplied by `factor` every `every` epochs."""
-    return Schedule(StepLR(optimizer, step_size=every, gamma=factor))
+    return _blind(StepLR(optimizer, step_size=every, gamma=factor))
+
+
+def _blind(scheduler: LRScheduler) -> Schedule:
+    """A schedule that does not look at the loss."""
+    return Schedule(scheduler, lambda loss: scheduler.step())
 
 
 def _one(epoch: int) -> float:

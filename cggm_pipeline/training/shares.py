@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -30,7 +31,7 @@ def cut(batch: Batch, *, pieces: int, processes: int = 1, process: int = 0) -> l
 
 def _bounds(start: int, stop: int, pieces: int) -> list[tuple[int, int]]:
     edges = [start + (stop - start) * k // pieces for k in range(pieces + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _rows(batch: Batch, rows: slice) -> Batch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -32,11 +31,8 @@ class Stepper:
         groups = parameter_groups(network, modulation, options.classifiers)
         self.optimizer = accelerator.prepare_optimizer(options.optimizer(groups))
         self._model = accelerator.prepare_model(network)
-        for patched in (
-            "forward",
-            "_original_forward",
-        ):  # autocast is entered in _backward, loss and modulation included
-            network.__dict__.pop(patched, None)
+        for patched in ("forward", "_original_forward"):
+            network.__dict__.pop(patched, None)  # Accelerate's autocast; the one in _backward holds the loss too
         self._gradients = Gradients(groups, network)
         self._scaled = options.precision == "float16"
 

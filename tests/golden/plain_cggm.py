@@ -67,7 +67,7 @@ def clipped(gradients, limit):
 
 
 def train(weights, classifiers, names, batches, *, task, preset, rho, lam, clip=0.8):
-    """Train; returns the weights of the network, of the classifiers, and the list of all B."""
+    """Train; returns the weights of the network, of the classifiers, and per step all B and L_gm."""
     adam, own_adam = Adam(1e-2), Adam(5e-3)
     previous = dict.fromkeys(names, 0.0)
     late = torch.zeros_like(weights["head.0"])
@@ -83,7 +83,6 @@ def train(weights, classifiers, names, batches, *, task, preset, rho, lam, clip=
         gain = {name: score[name] - previous[name] for name in names}
         total = sum(gain.values()) + 1e-8
         b = {name: (total - gain[name]) / total for name in names}
-        history.append(b)
         previous = score
 
         if preset == "paper":
@@ -103,6 +102,7 @@ def train(weights, classifiers, names, batches, *, task, preset, rho, lam, clip=
                 direction = direction + (abs(b[name]) - b[name] * cosine(w, own)) / len(names)
             late = torch.autograd.grad(direction, w)[0]
 
+        history.append((b, direction.item()))
         for key in gradients:
             for name in names:
                 if key.split(".")[0] == name:

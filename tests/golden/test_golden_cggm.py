@@ -79,7 +79,7 @@ def test_forty_steps(modalities, task, preset):
     score = accuracy if task == "classification" else sign_accuracy
     cggm = CGGM(Parts(net.encoders), classifiers, net.head, loss_of, score, preset=preset, rho=1.3, lam=0.2)
     adam = torch.optim.Adam([{"params": net.parameters(), "lr": 1e-2}, {"params": cggm.parameters(), "lr": 5e-3}])
-    for (inputs, target), expected in zip(batches, history, strict=True):
+    for (inputs, target), (expected, direction) in zip(batches, history, strict=True):
         features, fused, logits = net(inputs)
         adam.zero_grad()
         record = cggm.backward(loss_of(logits, target), Step(features, fused, logits, target))
@@ -87,9 +87,10 @@ def test_forty_steps(modalities, task, preset):
         adam.step()
         for name in names:
             assert record["B"][name].item() == pytest.approx(expected[name], rel=1e-6)
+        assert record["l_gm"].item() == pytest.approx(direction, rel=1e-6)
 
-    assert any(b < 0 for step in history for b in step.values())  # the hard steps are among them
-    assert any(abs(b) > 1e5 for step in history for b in step.values())
+    assert any(b < 0 for step, _ in history for b in step.values())  # the hard steps are among them
+    assert any(abs(b) > 1e5 for step, _ in history for b in step.values())
     found, found_own = as_plain(net, classifiers)
     for key, value in weights.items():
         assert (found[key] - value).abs().max() < 1e-6, key

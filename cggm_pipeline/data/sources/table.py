@@ -93,7 +93,7 @@ class _Rows(Raw):
         self.labels = [row.cells[table.target].strip() for row in rows]
         self.splits = [row.cells[table.split].strip() for row in rows] if table.split else None
         self.absent = {name: np.zeros(len(rows), bool) for name in cells}
-        self.files = {table.path: path}
+        self.files: dict[str, Path] = {table.path: path}
         self._check_ids(problems)
         for index in range(len(rows)):
             self._check_row(index, problems)

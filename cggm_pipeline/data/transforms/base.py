@@ -8,6 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from cggm_pipeline.data.manifest import Statistics
+
 
 class Transform(ABC):
     """A function on a batch of one modality. `augments`: it is random, and acts in training only.
@@ -25,3 +27,7 @@ class Transform(ABC):
         `mask`: (B, T) bool, True where a step is padding. Random numbers come from `generator`, which is on the values'
         device. What is written to padding and to absent samples is wiped afterwards.
         """
+
+    def after(self, statistics: Statistics) -> Statistics:
+        """The training statistics of its output, for a `normalise` behind it; by default those of its input."""
+        return statistics

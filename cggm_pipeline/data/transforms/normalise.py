@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,8 +18,8 @@ from cggm_pipeline.errors import DataError
 class Normalise(Transform):
     """(x - mean) / std per channel: the first axis of images (C, H, W), the last axis otherwise.
 
-    `mean` and `std` null: those of `statistics`, the training split's. A channel that never varies there is only
-    centred. Statistics are those of the values on disk: a scale before it changes what fits.
+    `mean` and `std` null: those of `statistics`, the training split's as they are after the transforms before this one
+    (a resize counts as leaving them as they are). A channel that never varies in training is only centred.
     """
 
     reads_statistics: ClassVar[bool] = True
@@ -48,3 +50,8 @@ class Normalise(Transform):
         if self.mean.device != values.device:
             self.mean, self.std = self.mean.to(values.device), self.std.to(values.device)
         return (values - self.mean.view(shape)) / self.std.view(shape)
+
+    def after(self, statistics: Statistics) -> Statistics:
+        mean, std = (np.array(numbers.tolist()) for numbers in (self.mean, self.std))
+        moved = (np.array(statistics.mean) - mean) / std
+        return replace(statistics, mean=tuple(moved.tolist()), std=tuple((np.array(statistics.std) / std).tolist()))

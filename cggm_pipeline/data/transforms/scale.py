@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
+from cggm_pipeline.data.manifest import Statistics
 from cggm_pipeline.data.transforms.base import Transform
 
 
@@ -16,3 +19,7 @@ class Scale(Transform):
 
     def __call__(self, values: Tensor, mask: Tensor | None, generator: torch.Generator | None) -> Tensor:
         return values * self.factor
+
+    def after(self, statistics: Statistics) -> Statistics:
+        mean = tuple(self.factor * value for value in statistics.mean)
+        return replace(statistics, mean=mean, std=tuple(abs(self.factor) * value for value in statistics.std))

@@ -1,1 +1,1 @@
-"""predictors: ways to get logits out of a network. `plain` is one forward pass; test-time adaptation belongs here too."""
+"""predictors: ways to get logits out of a network. `plain` is one forward pass; test-time adaptation belongs here."""

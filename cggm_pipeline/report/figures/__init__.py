@@ -1,4 +1,4 @@
-"""figures: what the report draws, as SVG elements that stand in the page itself. Drawn without a display, the same each time."""
+"""figures: what the report draws, as SVG elements in the page itself; without a display, the same bytes each time."""
 
 from cggm_pipeline.report.figures.page import draw
 from cggm_pipeline.report.figures.style import Figure, Look, Panel

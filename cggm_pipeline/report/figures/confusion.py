@@ -6,18 +6,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from cggm_pipeline.report.figures.style import Figure, Panel, panel
+from cggm_pipeline.report.figures.style import Figure, Panel, panel, short, width_of
 from cggm_pipeline.report.material import Material
-from cggm_pipeline.report.table import Row, Table
+from cggm_pipeline.report.table import Table
 
 Floats = NDArray[np.float64]
 NUMBERS = 12
 """Up to so many classes every cell has its number."""
+RASTER = 40
+"""Beyond so many classes the cells are one image: thousands of rectangles make a page slow."""
 
 
 def confusion(table: Table, material: Material) -> Figure | None:
     """Rows of the matrix sum to 100 %: what became of the samples of one true class, over all seeds."""
-    base, best = table.base, best_row(table)
+    base, best = table.base, table.best(row for row in table.rows if row is not table.base)
     shown = [row for row in (base, best) if row is not None and row.slug in material.confusion]
     shown = list({row.slug: row for row in shown}.values())
     if not shown:
@@ -26,21 +28,15 @@ def confusion(table: Table, material: Material) -> Figure | None:
     names = _names(material, len(shares[0]))
     panels = [_panel(row.slug, row.label, share, names, signed=False) for row, share in zip(shown, shares, strict=True)]
     if len(shares) == 2 and shares[0].shape == shares[1].shape:
-        panels.append(_panel("change", f"{shown[1].label} − {shown[0].label}", shares[1] - shares[0], names, signed=True))
+        panels.append(
+            _panel("change", f"{shown[1].label} − {shown[0].label}", shares[1] - shares[0], names, signed=True)
+        )
     caption = (
-        "Of the test samples of each true class (rows), the share in % that was predicted as each class (columns), over "
-        "all seeds. The row with the best mean is shown beside the baseline because it was the best on this test "
+        "Of the test samples of each true class (rows), the share in % that was predicted as each class (columns), "
+        "over all seeds. The row with the best mean is shown beside the baseline because it was the best on this test "
         "split: its errors flatter it a little."
     )
     return Figure("confusion", "Confusion matrices", caption, tuple(panels), (), len(panels))
-
-
-def best_row(table: Table) -> Row | None:
-    """The row with the best mean of the metric that heads the table, the baseline left out."""
-    sign = 1 if table.metric.higher_is_better else -1
-    means = {row.slug: s.mean for row in table.rows if row is not table.base and (s := table.cell(row).summary)}
-    best = max(means, key=lambda slug: sign * means[slug], default=None)
-    return next((row for row in table.rows if row.slug == best), None)
 
 
 def _shares(counts: Floats) -> Floats:
@@ -49,7 +45,7 @@ def _shares(counts: Floats) -> Floats:
 
 
 def _names(material: Material, number: int) -> list[str]:
-    classes = next((facts.classes for facts in material.data if len(facts.classes) == number), ())
+    classes = next((facts.classes for facts in material.data.values() if len(facts.classes) == number), ())
     return list(classes) or [str(index) for index in range(number)]
 
 
@@ -58,7 +54,12 @@ def _panel(slug: str, title: str, shares: Floats, names: list[str], *, signed: b
 
     def draw(axes: Axes) -> None:
         bounds = (-limit, limit) if signed else (0.0, 100.0)
-        axes.imshow(shares, cmap="PuOr" if signed else "Blues", vmin=bounds[0], vmax=bounds[1], aspect="equal")
+        edges = np.arange(len(names) + 1) - 0.5
+        colours = "PuOr" if signed else "Blues"
+        mesh = axes.pcolormesh(edges, edges, shares, cmap=colours, vmin=bounds[0], vmax=bounds[1])
+        mesh.set_rasterized(len(names) > RASTER)
+        axes.set_aspect("equal")
+        axes.invert_yaxis()
         every = max(1, -(-len(names) // 20))
         ticks = range(0, len(names), every)
         turned = 90 if max(map(len, names)) > 3 else 0
@@ -68,13 +69,17 @@ def _panel(slug: str, title: str, shares: Floats, names: list[str], *, signed: b
         axes.set_ylabel("true")
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
-        axes.set_title(title)
+        axes.set_title(short(title))
         if len(names) <= NUMBERS:
             _write(axes, shares, bounds[1], signed=signed)
 
     right = float(np.diag(shares).mean())
-    alt = f"{title}: mean diagonal {right:+.1f} points." if signed else f"{title}: mean share right per class {right:.1f} %."
-    return panel(f"confusion-{slug}", alt, draw, width=4.4, height=4.3)
+    alt = (
+        f"{title}: mean diagonal {right:+.1f} points."
+        if signed
+        else f"{title}: mean share right per class {right:.1f} %."
+    )
+    return panel(f"confusion-{slug}", alt, draw, width=width_of(3), height=3.7)
 
 
 def _write(axes: Axes, shares: Floats, limit: float, *, signed: bool) -> None:

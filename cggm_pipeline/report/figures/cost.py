@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 
 from matplotlib.axes import Axes
 
-from cggm_pipeline.report.figures.style import Figure, Look, Panel, panel
+from cggm_pipeline.report.figures import rows as lines
+from cggm_pipeline.report.figures.style import Figure, Look, Panel, panel, width_of
 from cggm_pipeline.report.table import Cost, Table
 
 MEASURES: tuple[tuple[str, str, Callable[[Cost], float | None]], ...] = (
     ("step", "Time per step [ms]", lambda cost: None if cost.step is None else 1000 * cost.step),
     ("memory", "Peak memory [MB]", lambda cost: None if cost.memory is None else cost.memory / 1e6),
-    ("parameters", "Parameters, network + classifiers", lambda cost: cost.parameters),
+    ("parameters", "Parameters", lambda cost: cost.parameters),
 )
 
 
@@ -26,7 +27,7 @@ def cost(table: Table, look: Mapping[str, Look]) -> Figure | None:
             panels.append(_panel(f"cost-{name}", title, values, extra, look))
     caption = (
         "Means over the seeds, on the machine that ran them: compare rows, not machines. Memory is the process's peak, "
-        "which holds the libraries too. Hatched: classifiers that are trained beside the network and dropped afterwards."
+        "libraries included. Hatched: classifiers that are trained beside the network and dropped afterwards."
     )
     return Figure("cost", "Cost", caption, tuple(panels), (), len(panels)) if panels else None
 
@@ -36,23 +37,18 @@ def _panel(
 ) -> Panel:
     def draw(axes: Axes) -> None:
         for place, (slug, value) in enumerate(values.items()):
-            more = extra.get(slug, 0)
-            axes.barh(place, value, color=look[slug].colour, height=0.62)
+            more, colour = extra.get(slug, 0), look[slug].colour
+            axes.barh(place, value, color=colour, height=0.62)
             if more:
-                axes.barh(place, more, left=value, height=0.62, facecolor="none", edgecolor=look[slug].colour, hatch="////")
-            axes.annotate(
-                _short(value + more), (value + more, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
-            )
-        axes.set_yticks(range(len(values)), [look[slug].label for slug in values])
-        axes.set_ylim(len(values) - 0.4, -0.6)
-        axes.margins(x=0.16)
-        axes.locator_params(axis="x", nbins=4)
-        axes.grid(axis="y", visible=False)
-        axes.spines["left"].set_visible(False)
+                axes.barh(place, more, left=value, height=0.62, facecolor="none", edgecolor=colour, hatch="////")
+            end, text = (value + more, place), _short(value + more)
+            axes.annotate(text, end, xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+        lines.label(axes, [look[slug] for slug in values], lines=False)
+        axes.margins(x=0.2)
         axes.set_title(title)
 
     told = "; ".join(f"{look[slug].label} {_short(value)}" for slug, value in values.items())
-    return panel(name, f"{title}: {told}.", draw, height=0.75 + 0.27 * max(len(values), 3))
+    return panel(name, f"{title}: {told}.", draw, width=width_of(3), height=lines.height(len(values)))
 
 
 def _short(value: float) -> str:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from cggm_pipeline.report.figures.style import FAINT, INK, Figure, Look, Panel, panel
+from cggm_pipeline.report.figures.style import FAINT, INK, Figure, Look, Panel, panel, width_of
 from cggm_pipeline.report.material import Material
 from cggm_pipeline.report.metrics import metric
-from cggm_pipeline.report.runs import RowRun
 
 Floats = NDArray[np.float64]
 EXPLODES = 10.0
-"""A coefficient whose epoch mean is larger than this is drawn on an axis that is linear up to 2 and logarithmic beyond."""
+"""Where an epoch's mean coefficient is larger than this, the axis is logarithmic."""
 
 
 @dataclass(frozen=True)
@@ -41,79 +41,102 @@ QUANTITIES = (
 def learning(material: Material, look: Mapping[str, Look], name: str) -> Figure | None:
     """Training loss, validation loss and the validation metric `name`, all rows together."""
     chosen = metric(name)
-    columns = {
-        "train_loss": ("Training loss, with the method's own terms", 1.0),
+    wanted = {
+        "train_loss": ("Training loss of the network", 1.0),
         "valid_loss": ("Validation loss", 1.0),
         f"valid_{name}": (f"Validation {chosen.heading.lower()}", chosen.scale),
     }
-    panels, rows = [], set()
-    for column, (title, scale) in columns.items():
-        series = _series(material.runs.values(), column)
-        if series:
-            panels.append(_panel(f"learning-{column}", title, series, look, scale))
-            rows |= set(series)
+    found = {column: series for column in wanted if (series := _series(material, column, wanted[column][1]))}
+    panels = [
+        _panel(column, wanted[column][0], series, look, width_of(len(found)), None) for column, series in found.items()
+    ]
     caption = (
-        "Each line is the mean over seeds, each band one standard deviation. Selection reads the validation split only. "
-        "A validation loss that climbs while the metric stands still is over-confidence, not forgetting."
+        "Each line is the mean over seeds, each band one standard deviation. The epoch that is kept is chosen on the "
+        "validation split alone."
     )
-    key = tuple(look[slug] for slug in look if slug in rows)
-    return Figure("learning", "Learning curves", caption, tuple(panels), key, 3) if panels else None
+    key = _key(found.values(), look)
+    return Figure("learning", "Learning curves", caption, tuple(panels), key, len(panels)) if panels else None
 
 
 def modalities(material: Material, look: Mapping[str, Look]) -> list[Figure]:
     """One figure per quantity that was logged, with one panel per modality."""
     names = _modalities(material)
+    neutral = (len(names) - 1) / len(names) if names else 0.0
     figures = []
-    for quantity in QUANTITIES:
-        panels, rows = [], set()
-        for modality in names:
-            column = f"{quantity.column}_{modality}"
-            series = _series(material.runs.values(), column)
-            if series:
-                line = (len(names) - 1) / len(names) if quantity.column == "B" else None
-                panels.append(_panel(column, f"{quantity.title} · {modality}", series, look, 1.0, line))
-                rows |= set(series)
+    for one in QUANTITIES:
+        found = {name: series for name in names if (series := _series(material, f"{one.column}_{name}"))}
+        line = neutral if one.column == "B" else None
+        panels = [
+            _panel(f"{one.column}_{name}", name, series, look, width_of(len(found)), line)
+            for name, series in found.items()
+        ]
         if panels:
-            key = tuple(look[slug] for slug in look if slug in rows)
-            figures.append(Figure(quantity.column, quantity.title, quantity.reading, tuple(panels), key))
+            key = _key(found.values(), look)
+            figures.append(Figure(one.column, one.title, one.reading, tuple(panels), key, min(len(panels), 3)))
     return figures
+
+
+def _key(panels: Iterable[Mapping[str, Floats]], look: Mapping[str, Look]) -> tuple[Look, ...]:
+    """The rows that appear in any panel, in the table's order."""
+    rows = {slug for series in panels for slug in series}
+    return tuple(look[slug] for slug in look if slug in rows)
 
 
 def _modalities(material: Material) -> list[str]:
     return sorted({name for row in material.spec.rows for name in row.experiment.used()})
 
 
-def _series(runs: Iterable[RowRun], column: str) -> dict[str, Floats]:
-    """Per row the values (seeds, epochs) of a column; NaN where a seed stopped earlier. Rows without it are left out."""
+def _series(material: Material, column: str, scale: float = 1.0) -> dict[str, Floats]:
+    """Per row the values (seeds, epochs) of a column, NaN where a seed stopped earlier; only rows that have it."""
     found = {}
-    for run in runs:
+    for run in material.runs.values():
         curves = [seed.history[column] for seed in run.seeds.values() if len(seed.history.get(column, ()))]
         if curves:
             stacked = np.full((len(curves), max(map(len, curves))), np.nan)
             for row, curve in zip(stacked, curves, strict=True):
-                row[: len(curve)] = curve
+                row[: len(curve)] = curve * scale
             found[run.slug] = stacked
     return found
 
 
 def _panel(
-    name: str, title: str, series: Mapping[str, Floats], look: Mapping[str, Look], scale: float, line: float | None = None
+    column: str, title: str, series: Mapping[str, Floats], look: Mapping[str, Look], width: float, line: float | None
 ) -> Panel:
+    """`line`: the neutral value, drawn dashed; where the values explode beyond it, the axis becomes logarithmic."""
+
     def draw(axes: Axes) -> None:
         axes.set_title(title)
         axes.set_xlabel("epoch")
-        if line is not None:
-            axes.axhline(line, color=INK, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         for slug in look:
             if slug in series:
-                _curve(axes, series[slug] * scale, look[slug])
-        if line is not None and _explodes(series):
-            axes.set_yscale("symlog", linthresh=2.0)
-            axes.axhline(0, color=FAINT, linewidth=0.9, zorder=1)
+                _curve(axes, series[slug], look[slug])
+        if line is not None:
+            axes.axhline(line, color=INK, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
+            largest = _largest(series)
+            if largest > EXPLODES:
+                _logarithmic(axes, largest)
         axes.margins(x=0.01)
 
-    ends = [f"{look[slug].label} ends at {_last(values * scale):.3g}" for slug, values in series.items()]
-    return panel(name.replace("_", "-"), f"{title} over epochs: {'; '.join(ends)}.", draw)
+    ends = [f"{look[slug].label} ends at {_last(values):.3g}" for slug, values in series.items()]
+    name = column.replace("_", "-")
+    return panel(name, f"{title} over epochs: {'; '.join(ends)}.", draw, width=width)
+
+
+def _logarithmic(axes: Axes, largest: float) -> None:
+    """Linear up to ±2, logarithmic beyond, with at most nine ticks."""
+    axes.set_yscale("symlog", linthresh=2.0)
+    axes.axhline(0, color=FAINT, linewidth=0.9, zorder=1)
+    top = int(np.ceil(np.log10(largest)))
+    powers = [*range(top, 0, -(-top // -4))][::-1] if top > 4 else list(range(1, top + 1))
+    ticks = [*(-(10.0**power) for power in reversed(powers)), 0.0, *(10.0**power for power in powers)]
+    names = [*(f"−{_power(power)}" for power in reversed(powers)), "0", *map(_power, powers)]
+    axes.set_yticks(ticks, names)
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _power(exponent: int) -> str:
+    return "10" + str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _curve(axes: Axes, values: Floats, look: Look) -> None:
@@ -131,8 +154,9 @@ def _mean_spread(values: Floats) -> tuple[Floats, Floats]:
     return np.asarray(masked.mean(axis=0).filled(np.nan)), np.asarray(np.ma.filled(spread, np.nan))
 
 
-def _explodes(series: Mapping[str, Floats]) -> bool:
-    return any(float(np.nanmax(np.abs(values))) > EXPLODES for values in series.values() if np.isfinite(values).any())
+def _largest(series: Mapping[str, Floats]) -> float:
+    """The largest size of any value that is finite."""
+    return max(float(np.abs(values[np.isfinite(values)]).max(initial=0)) for values in series.values())
 
 
 def _last(values: Floats) -> float:

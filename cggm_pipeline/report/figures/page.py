@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cggm_pipeline.report.differences import references
 from cggm_pipeline.report.figures.confusion import confusion
 from cggm_pipeline.report.figures.cost import cost
 from cggm_pipeline.report.figures.curves import learning, modalities
@@ -17,7 +16,7 @@ def draw(table: Table, material: Material) -> list[Figure]:
     """Every figure that the material allows; none is drawn empty."""
     look = looks([row.slug for row in table.rows], [row.label for row in table.rows], table.baseline)
     found = [
-        results(table, look, references(material, table.metric)),
+        results(table, look),
         probes(material, look),
         learning(material, look, table.metric.name),
         *modalities(material, look),

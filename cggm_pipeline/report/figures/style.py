@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ BASELINE = "#1f2933"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255", "#999933", "#5b4db1", "#44aa99")
 """Okabe and Ito's colours without yellow, and four of Tol's muted ones: told apart with any colour vision."""
 DASHES = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.5, 1.5)))
+LONGEST = 26
+"""Characters of a label in a drawing; the page's tables and legends show all of it."""
 INK, FAINT = "#3d4852", "#c9d1d9"
 _RC: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -23,7 +26,7 @@ _RC: dict[str, Any] = {
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
     "axes.titlesize": 9.5,
-    "axes.titleweight": "semibold",
+    "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlepad": 9,
     "axes.edgecolor": FAINT,
@@ -45,7 +48,7 @@ _RC: dict[str, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "axes.unicode_minus": True,
-    "timezone": "UTC",
+    "text.parse_math": False,
 }
 
 
@@ -57,6 +60,11 @@ class Look:
     colour: str
     dash: Any = "solid"
     width: float = 1.6
+
+    @property
+    def short(self) -> str:
+        """The label, cut so that it leaves room for the drawing."""
+        return short(self.label)
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,12 @@ class Figure:
     columns: int = 2
 
 
+def short(text: str) -> str:
+    """At most `LONGEST` characters on one line, what was cut shown by an ellipsis."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
 def looks(slugs: Sequence[str], labels: Sequence[str], baseline: str | None) -> dict[str, Look]:
     """A look for every row: the baseline dark and wide, the others by their place in the table."""
     found, number = {}, 0
@@ -92,9 +106,16 @@ def looks(slugs: Sequence[str], labels: Sequence[str], baseline: str | None) -> 
     return found
 
 
-def panel(name: str, alt: str, draw: Callable[[Axes], None], *, width: float = 4.4, height: float = 2.9) -> Panel:
+def width_of(panels: int) -> float:
+    """Inches of a panel that shares its line with others, so that its text is as large as theirs on the page."""
+    return 4.6 if panels < 3 else 3.7
+
+
+def panel(name: str, alt: str, draw: Callable[[Axes], None], *, width: float = 4.6, height: float = 2.9) -> Panel:
     """A panel of `width` x `height` inches, drawn by `draw(axes)`. `name` makes the ids of its elements its own."""
-    with matplotlib.rc_context({**_RC, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**_RC, "svg.hashsalt": name}), warnings.catch_warnings():  # type: ignore[dict-item]
+        # the page's reader has another font than the one that is measured here
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         canvas = Canvas(figsize=(width, height), layout="constrained")
         draw(canvas.subplots())
         text = io.StringIO()

@@ -26,7 +26,7 @@ def test_values_are_zero_or_scaled_and_the_share_of_zeros_is_p(p: float) -> None
 
 
 def test_gaps_are_geometric_and_neighbours_independent() -> None:
-    """Chi-square of runs: over 16-element windows all 2^4 patterns of four neighbours have their product probability."""
+    """Chi-square: all 2^4 patterns of four neighbours have their product probability."""
     torch.manual_seed(1)
     p, n = 0.2, 400_000
     mask = torch.zeros(n + 1, dtype=torch.long)

@@ -20,10 +20,24 @@ class Classifier(nn.Module):
         return self.head(torch.tanh(self.body(x)))
 
 
+class Encoders(nn.Module):
+    """nn.ModuleDict without its reserved names."""
+
+    def __init__(self, modules):
+        super().__init__()
+        self._modules.update(modules)
+
+    def __getitem__(self, name):
+        return self._modules[name]
+
+    def items(self):
+        return self._modules.items()
+
+
 class Net(nn.Module):
     def __init__(self, names):
         super().__init__()
-        self.encoders = nn.ModuleDict({n: nn.Sequential(nn.Linear(INPUTS, WIDTH), nn.Tanh()) for n in names})
+        self.encoders = Encoders({n: nn.Sequential(nn.Linear(INPUTS, WIDTH), nn.Tanh()) for n in names})
         self.fusion, self.head = nn.Linear(WIDTH * len(names), FUSED), nn.Linear(FUSED, CLASSES)
 
     def fuse(self, features):
@@ -47,9 +61,9 @@ def build(kind, names=("a", "b", "c"), dtype=torch.float64, seed=0, **options):
     torch.manual_seed(seed)
     net = Net(sorted(names))
     classifiers = {n: Classifier() for n in sorted(names)}
-    net.encoders = nn.ModuleDict({n: net.encoders[n] for n in names})
+    net.encoders = Encoders({n: net.encoders[n] for n in names})
     classifiers = {n: classifiers[n] for n in names}
-    parts = Parts(net.encoders)
+    parts = Parts(dict(net.encoders.items()))
     net.to(dtype)
     for classifier in classifiers.values():
         classifier.to(dtype)

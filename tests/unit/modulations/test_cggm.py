@@ -21,7 +21,7 @@ def test_sum_of_coefficients(first, data):
     """sum B_i = M - sum(d) / (sum(d) + 1e-8): M - 1, or M where sum(d) is exactly 0."""
     second = data.draw(st.lists(st.integers(0, 64).map(lambda k: k / 64), min_size=len(first), max_size=len(first)))
     ratio = GainRatio(len(first), torch.device("cpu"))
-    ratio.advance_(torch.tensor(first, dtype=torch.float64))
+    ratio.advance_(torch.tensor(first, dtype=torch.float64), torch.tensor(0.5))
     found = ratio(torch.tensor(second, dtype=torch.float64))
     gain = sum(second) - sum(first)
     if gain == 0:
@@ -85,8 +85,10 @@ def test_stable_teaches_the_encoders_and_never_turns_them_round():
     net, method = build("cggm", preset="stable")
     records = train(net, method, optimizer_of(net, method), batches("abc", 20, 8))
     for record in records:
-        assert all(0 <= b.item() <= 2 for b in record["B"].values())
+        assert all(0 < b.item() <= 1 for b in record["B"].values())
     net, method = build("cggm", preset="stable", lam=0.0)
+    train(net, method, optimizer_of(net, method), batches("abc", 9, 8))  # the first step has no score to go by
+    net.zero_grad()
     inputs, target = next(batches("abc", 1, 8))
     method.penalty(step_of(net, inputs, target)).backward()
     assert all(p.grad.abs().sum() > 0 for p in net.encoders.parameters())
@@ -104,6 +106,15 @@ def test_the_penalty_is_lam_l_gm_plus_the_classifiers_losses():
     assert record["l_gm"] != 0
 
 
+def test_the_released_penalty_holds_the_value_of_the_step_before():
+    net, method = build("cggm", preset="released", lam=0.3, rho=None)
+    data = list(batches("abc", 2, 8))
+    (before,) = train(net, method, optimizer_of(net, method), data[:1])
+    step = step_of(net, *data[1])
+    own = sum(functional.cross_entropy(method.classifiers[n](step.features[n]), step.target) for n in "abc")
+    assert method.penalty(step).item() == pytest.approx((0.3 * before["l_gm"] + own).item(), rel=1e-9)
+
+
 def test_normalise_makes_neutral_one():
     results = []
     for normalise, rho in ((False, 1.5), (True, 1.0)):  # M = 3: M / (M - 1) = 1.5
@@ -117,11 +128,19 @@ def test_network_and_head_are_not_ours():
     net, method = build("cggm", preset="paper")
     ours = {id(p) for p in method.parameters()}
     assert not ours & {id(p) for p in net.parameters()}
-    assert ours == {id(p) for c in method.classifiers.values() for p in c.parameters()}
+    assert ours == {id(p) for n in "abc" for p in method.classifiers[n].parameters()}
     assert set(method.state_dict()) == {
         *(f"classifiers.{n}.{k}" for n in "abc" for k in Classifier().state_dict()),
         "coefficients.previous",
     }
+
+
+def test_any_name_can_be_a_modality():
+    net, method = build("cggm", ("type", "values", "keys"), preset="paper")
+    (record,) = train(net, method, optimizer_of(net, method), batches(("type", "values", "keys"), 1, 8))
+    assert set(record["B"]) == {"type", "values", "keys"}
+    with pytest.raises(ValueError, match=r"'a.b' cannot name a modality"):
+        make(names=["a.b", "c"], classifiers={"a.b": Classifier(), "c": Classifier()})
 
 
 def test_record_is_complete_and_on_the_device():
@@ -148,6 +167,8 @@ class Headless(nn.Module):
     ("changes", "message"),
     [
         ({"preset": "plain"}, "preset is 'plain'; allowed: paper, released, stable"),
+        ({"rho": -1.0}, "rho is -1.0, lam is 0.2; allowed: rho at least 0 or None"),
+        ({"lam": -0.1}, "rho is 1.3, lam is -0.1; allowed"),
         ({"classifiers": {"a": Classifier()}}, r"parts has \['a', 'b'\], classifiers has \['a'\]"),
         ({"names": "a", "classifiers": {"a": Classifier()}}, "only 'a' was given; balancing needs at least 2"),
         ({"head": nn.Linear(6, 4)}, "classifier 'a' ends in 3 outputs, the head in 4"),

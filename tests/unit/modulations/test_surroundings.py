@@ -10,7 +10,7 @@ from modulation_toy import ALL, batches, build, furthest, optimizer_of, state, s
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cggm_pipeline.modulations import Parts
+from cggm_pipeline.modulations import CGGM, Parts
 
 NAMES = ("a", "b", "c")
 EACH = pytest.mark.parametrize("key", ALL)
@@ -43,7 +43,7 @@ def test_gradient_scaler(key):
     "key", ["none", "unimodal_losses", "ogm_ge", "cggm-magnitude", "cggm-released-magnitude", "cggm-stable-magnitude"]
 )
 def test_accumulation_equals_the_plain_step(key):
-    """Two micro-batches are one batch, for every method whose rule acts once per optimiser step (lam = 0)."""
+    """Micro-batches of 6, 6 and 4 samples are one batch of 16, for all methods that act once per step (lam = 0)."""
     more = {
         "ogm_ge": ("ogm_ge", {"noise": False}),
         "cggm-released-magnitude": ("cggm", {"preset": "released", "lam": 0}),
@@ -51,14 +51,15 @@ def test_accumulation_equals_the_plain_step(key):
     }
     kind, options = {**ALL, **more}[key]
     results = []
-    for micro in (1, 2):
+    for micro in (1, 3):
         net, method = build(kind, **options)
         optimizer = optimizer_of(net, method)
         for inputs, target in batches(NAMES, 10, 16):
             optimizer.zero_grad()
             for rows in torch.arange(16).chunk(micro):
                 step = step_of(net, {n: x[rows] for n, x in inputs.items()}, target[rows])
-                ((functional.cross_entropy(step.logits, target[rows]) + method.penalty(step)) / micro).backward()
+                total = functional.cross_entropy(step.logits, target[rows]) + method.penalty(step)
+                (total * (len(rows) / 16)).backward()
             method.modulate_(step)
             optimizer.step()
         results.append(state(net, method))
@@ -148,6 +149,21 @@ def test_bfloat16_autocast(key):
         assert all(torch.isfinite(p.grad).all() for p in net.parameters())
     for name, cosine in records[0].get("cos", {}).items():
         assert abs(cosine - records[1]["cos"][name]) < 0.02
+
+
+def test_scores_are_exact_under_autocast():
+    """A score may be a mean in the dtype of the logits: those are never half precision."""
+    net, method = build("cggm", dtype=torch.float32, preset="paper")
+    score = lambda u, y: (u.argmax(1) == y).to(u.dtype).mean()  # noqa: E731
+    method = CGGM(Parts(dict(net.encoders.items())), {n: method.classifiers[n] for n in NAMES}, net.head,
+                  functional.cross_entropy, score, preset="paper")  # fmt: skip
+    inputs, target = next(batches(NAMES, 1, 99, dtype=torch.float32))
+    with torch.autocast("cpu", torch.bfloat16):
+        step = step_of(net, inputs, target)
+        method.penalty(step).backward()
+    record = method.modulate_(step)
+    for value in record["eps"].values():
+        assert abs(value * 99 - (value * 99).round()) < 1e-4
 
 
 def test_parts_are_checked():

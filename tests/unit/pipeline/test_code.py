@@ -14,7 +14,8 @@ FILES = {
     "cggm_pipeline/__init__.py": "__version__ = '1'\n",
     "cggm_pipeline/errors.py": "class E(Exception): ...\n",
     "cggm_pipeline/spec/__init__.py": "Experiment = 1\n",
-    "cggm_pipeline/build/__init__.py": "",
+    "cggm_pipeline/build/__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
+    "    from cggm_pipeline.build.train import train\ndef __getattr__(name): ...\n",
     "cggm_pipeline/build/tables.py": "from cggm_pipeline.modulations.two import Two\n",
     "cggm_pipeline/build/train.py": "from cggm_pipeline.build.tables import x\n"
     "from cggm_pipeline.modulations import Base\nfrom cggm_pipeline import errors, __version__\n"
@@ -64,6 +65,12 @@ def test_a_room_is_seen_through(code: Code) -> None:
         "cggm_pipeline/modulations/two.py",
         "cggm_pipeline/modulations/base.py",
     }
+
+
+def test_a_room_that_loads_late_is_seen_through(code: Code) -> None:
+    script = code.root / "stages" / "late.py"
+    script.write_text("from cggm_pipeline.build import train\n")
+    assert code.imports(script) == (code.package / "build" / "train.py",)
 
 
 def test_constructor_arguments(code: Code) -> None:

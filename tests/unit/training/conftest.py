@@ -96,9 +96,6 @@ def make_modulation(name: str, network: Network, task: Classification) -> Modula
     return made[name]()
 
 
-MODULATIONS = ("none", "unimodal_losses", "ogm_ge", "cggm-paper", "cggm-released", "cggm-stable")
-
-
 def make_problem(prepared: Prepared, modulation: str = "none", *, dropout: float = 0.2, **changes) -> Problem:
     torch.manual_seed(0)
     encoders = {name: MLP((32,), hidden=[16], dropout=dropout) for name in ("lower", "upper")}

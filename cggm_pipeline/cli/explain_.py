@@ -1,0 +1,97 @@
+"""cggm explain: one kind, from its spec class."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cggm_pipeline.errors import CggmError
+
+if TYPE_CHECKING:
+    from cggm_pipeline.spec.base import Kind
+
+WIDTH = 110
+
+
+@click.command("explain")
+@click.argument("kind")
+def command(kind: str) -> None:
+    """Explain a KIND: what it does, equation, source, parameters. Where two rooms have it: ROOM/KIND for one."""
+    found = find(kind)
+    click.echo("\n\n".join("\n".join(explanation(room, name, spec)) for room, name, spec in found))
+
+
+def find(asked: str) -> list[tuple[str, str, type[Kind]]]:
+    """Every (room, kind, spec class) that `kind` or `room/kind` names; none is a CggmError with the nearest names."""
+    from cggm_pipeline.build.rooms import UNIONS, specs
+    from cggm_pipeline.spec.nearest import did_you_mean
+
+    everything = [(room, name, spec) for room in UNIONS for name, spec in specs(room).items()]
+    found = [entry for entry in everything if asked in (entry[1], f"{entry[0]}/{entry[1]}")]
+    if not found:
+        names = dict.fromkeys(name for pair in ((f"{r}/{k}", k) for r, k, _ in everything) for name in pair)
+        near, _ = did_you_mean(asked, [name for name in names if ("/" in name) == ("/" in asked)])
+        raise CggmError(
+            f"error: nothing is called '{asked}'; {near + '  ' if near else ''}`cggm list ROOM` lists names"
+        )
+    return found
+
+
+def explanation(room: str, name: str, spec: type[Kind]) -> Iterator[str]:
+    """The lines that explain one kind."""
+    title, *rest = inspect.cleandoc(spec.__doc__ or "").split("\n", 1)
+    yield " · ".join(part for part in (name, room, title) if part)
+    for paragraph in "".join(rest).strip().split("\n\n"):
+        yield from textwrap.wrap(" ".join(paragraph.split()), WIDTH, initial_indent="  ", subsequent_indent="  ")
+    yield from _facts(spec)
+    rows = [(field, *_parameter(spec, field)) for field in spec.model_fields if field != "kind"]
+    if not rows:
+        yield "  parameters   none"
+        return
+    sizes = [max(len(row[column]) for row in rows) for column in range(2)]
+    for number, (field, default, allowed) in enumerate(rows):
+        head = f"  {'parameters' if number == 0 else '':<13}{field:<{sizes[0]}}  {default:<{sizes[1]}}  "
+        yield textwrap.fill(allowed, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+
+
+def _facts(spec: type[Kind]) -> Iterator[str]:
+    """The class variables that are set: equation, source, tasks, fewest modalities, what it reads and gives."""
+    modalities = getattr(spec, "min_modalities", None)
+    ranks = {1: "(D)", 2: "(T, D)", 3: "(C, H, W)"}
+    facts = {
+        "equation": spec.equation,
+        "source": spec.source,
+        "tasks": ", ".join(sorted(getattr(spec, "tasks", ()))),
+        "modalities": f"{modalities} or more" if modalities else "",
+        "reads": ", ".join(ranks[rank] for rank in sorted(getattr(spec, "ranks", ()))),
+        "accepts": ", ".join(f"{layout} features" for layout in sorted(getattr(spec, "accepts", ()))),
+    }
+    for label, text in facts.items():
+        if text:
+            head = f"  {label:<13}"
+            yield textwrap.fill(" ".join(text.split()), WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+
+
+def _parameter(spec: type[Kind], field: str) -> tuple[str, str]:
+    """A field's default ("required" without one) and what may stand in it."""
+    from cggm_pipeline.spec.describe import annotations_of, describe
+
+    info = spec.model_fields[field]
+    default = "required" if info.is_required() else _shown(info.get_default(call_default_factory=True))
+    allowed = describe(annotations_of(spec)[field])
+    return default, f"{allowed}; {info.description}" if info.description else allowed
+
+
+def _shown(value: Any) -> str:
+    """A default as one would write it in YAML."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_shown(item) for item in value)}]"
+    if hasattr(value, "kind"):
+        return f"{{kind: {value.kind}}}"
+    return str(value)

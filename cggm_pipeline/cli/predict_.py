@@ -1,0 +1,26 @@
+"""`cggm predict`: a trained run on new data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("predict")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A .csv or .parquet file.")
+@click.option("--split", type=click.Choice(["train", "valid", "test"]), default="test", show_default=True)
+@click.option("--device", metavar="cpu|cuda", help="Default: a GPU if there is one.")
+def command(run: Path, data: Path, out: Path, split: str, device: str | None) -> None:
+    """Write the predictions of RUN for DATA.
+
+    RUN is a row's folder (runs/TABLE/ROW; the mean over its seeds) or one seed's (.../train/seed-0). DATA is a prepared
+    folder, of which --split is taken, or a CSV with the columns of the table source that the run was trained on. The
+    probabilities are calibrated on the validation split.
+    """
+    from cggm_pipeline.build.predict import predict
+
+    samples, seeds = predict(run, data, out, split=split, device=device)
+    click.echo(f"{samples:,} predictions, {'one seed' if seeds == 1 else f'mean of {seeds} seeds'}, in {out}")

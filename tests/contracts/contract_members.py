@@ -1,0 +1,94 @@
+"""What the contract tests run over: every kind of every table, with the smallest options that make it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import torch
+
+from cggm_pipeline.build.rooms import specs
+from cggm_pipeline.build.tables import TABLES, implementation
+from cggm_pipeline.encoders import Encoder
+from cggm_pipeline.errors import BuildError
+from cggm_pipeline.layers.features import Features, Input
+from cggm_pipeline.spec.base import Kind
+from cggm_pipeline.spec.describe import annotations_of, strip
+
+REQUIRED: dict[tuple[str, str], dict[str, Any]] = {
+    ("encoders", "timm"): {"model": "test_resnet"},
+    ("encoders", "custom"): {"path": "cggm_custom_for_tests:Doubled"},
+    ("fusions", "film"): {"condition": "audio"},
+}
+"""Fields without a default: a new kind that has some needs a line here, and no other change in these tests."""
+
+SHAPES = {1: (7,), 2: (9, 6), 3: (3, 32, 32)}
+NAMES = ("values", "audio", "type", "vision")
+"""Modality names, two of which are attributes of every module or mapping."""
+
+WIDTH = 10
+"""Width of features handed to fusions; 5 heads, the default, divide it."""
+
+
+def spec_of(room: str, kind: str, **options: Any) -> Kind:
+    """The kind's spec with its required fields filled in."""
+    return specs(room)[kind].model_validate({"kind": kind, **REQUIRED.get((room, kind), {}), **options})
+
+
+def make(room: str, kind: str, *runtime: Any, **options: Any) -> Any:
+    """The implementation, from the spec's arguments, as build makes it; parameters from one seed."""
+    torch.manual_seed(0)
+    return implementation(TABLES[room][kind])(*runtime, **spec_of(room, kind, **options).arguments())
+
+
+def choices(room: str, kind: str, field: str) -> tuple[Any, ...]:
+    """The literal values of a field; (None,) where the kind has no such field."""
+    annotations = annotations_of(specs(room)[kind])
+    return get_args(strip(annotations[field])[0]) if field in annotations else (None,)
+
+
+def encoder_cases() -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """(kind, input rank, options) for every output of every encoder, and every rank it says it reads."""
+    for kind in TABLES["encoders"]:
+        for output in choices("encoders", kind, "output"):
+            options = {} if output is None else {"output": output}
+            for rank in sorted(specs("encoders")[kind].ranks):
+                yield kind, rank, options
+
+
+def encoder(kind: str, rank: int, options: dict[str, Any]) -> Encoder | BuildError:
+    """The encoder, or the BuildError with which it refuses the combination."""
+    try:
+        made: Encoder = make("encoders", kind, SHAPES[rank], **options)
+    except BuildError as error:
+        return error
+    return made
+
+
+def given(rank: int, batch: int = 4, dtype: torch.dtype = torch.float32, padded: bool = True) -> Input:
+    """A random input; sequences have padding at the end of their odd rows."""
+    generator = torch.Generator().manual_seed(1)
+    values = torch.randn(batch, *SHAPES[rank], generator=generator, dtype=torch.float64).to(dtype)
+    mask = None
+    if rank == 2 and padded:
+        mask = (torch.arange(9) >= 6).repeat(batch, 1) & (torch.arange(batch) % 2 == 1)[:, None]
+    return Input(values, mask)
+
+
+def tensors(features: Features) -> list[torch.Tensor]:
+    """The values as a list, whatever the layout."""
+    return features.values if isinstance(features.values, list) else [features.values]
+
+
+def features(
+    layout: str, names: tuple[str, ...], dtype: torch.dtype = torch.float32, batch: int = 6
+) -> dict[str, Features]:
+    """Random features of one layout per modality, WIDTH wide; token features of different lengths, some padded."""
+    generator = torch.Generator().manual_seed(2)
+    made = {}
+    for number, name in enumerate(sorted(names)):
+        sizes = {"vector": (WIDTH,), "tokens": (4 + number, WIDTH)}[layout]
+        values = torch.randn(batch, *sizes, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
+        mask = (torch.arange(sizes[0]) >= 3).repeat(batch, 1) if layout == "tokens" and number == 1 else None
+        made[name] = Features(values, mask)
+    return made

@@ -1,0 +1,72 @@
+"""`cggm list` and `cggm explain` as a user meets them, every kind included."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from cggm_pipeline.build.rooms import UNIONS, specs
+from cggm_pipeline.cli import cggm
+from cggm_pipeline.errors import CggmError
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(cggm, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+@pytest.mark.parametrize("room", UNIONS)
+def test_a_pipe_gets_one_kind_per_line(room: str) -> None:
+    assert run("list", room).split("\n") == [*specs(room), ""]
+
+
+def test_without_a_room_the_rooms_are_listed() -> None:
+    assert run("list").split() == list(UNIONS)
+
+
+@pytest.mark.parametrize(("room", "kind"), [(room, kind) for room in UNIONS for kind in specs(room)])
+def test_every_kind_is_explained_with_every_parameter(room: str, kind: str) -> None:
+    text = run("explain", f"{room}/{kind}")
+    assert text.startswith(f"{kind} · {room} · ")
+    for field in specs(room)[kind].model_fields:
+        assert field == "kind" or f" {field} " in text
+    assert all(len(line) < 160 for line in text.split("\n"))
+
+
+def test_cggm_is_explained_like_in_the_papers() -> None:
+    text = run("explain", "cggm")
+    for part in ("B_i = (S - d_i) / S", "NeurIPS 2024", "required", "paper | released | stable", "2 or more", "1.3"):
+        assert part in text
+
+
+def test_a_name_of_two_rooms_shows_both() -> None:
+    text = run("explain", "transformer")
+    assert "transformer · encoders" in text
+    assert "transformer · fusions" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("list", "fusion"), "did you mean 'fusions'"),
+        (("list", "x" * 300), "there is no room"),
+        (("explain", "cgmm"), "did you mean 'cggm'"),
+        (("explain", "encoders/mpl"), "did you mean 'encoders/mlp'"),
+        (("explain", "../../etc"), "nothing is called"),
+    ],
+)
+def test_misspelt_names_get_a_hint(arguments: tuple[str, str], message: str) -> None:
+    with pytest.raises(CggmError, match=message):
+        run(*arguments)
+
+
+def test_neither_imports_torch() -> None:
+    script = (
+        "import sys; from cggm_pipeline.cli import cggm\n"
+        "for words in (['list', 'encoders'], ['explain', 'timm']): cggm.main(words, standalone_mode=False)\n"
+        "assert not {'torch', 'timm'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,128 @@
+"""The printed forms: Markdown, CSV, LaTeX, terminal. Hostile labels do nothing in any of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from rich.console import Console
+
+from cggm_pipeline.report import protocol as protocols
+from cggm_pipeline.report.delimited import COLUMNS, delimited
+from cggm_pipeline.report.latex import escape as latex_escape
+from cggm_pipeline.report.latex import latex
+from cggm_pipeline.report.markdown import escape as markdown_escape
+from cggm_pipeline.report.markdown import markdown
+from cggm_pipeline.report.material import gather
+from cggm_pipeline.report.metrics import metric
+from cggm_pipeline.report.specs import read_table
+from cggm_pipeline.report.statistics import Difference, summarise
+from cggm_pipeline.report.table import make
+from cggm_pipeline.report.terminal import show
+from cggm_pipeline.report.texts import difference, summary
+
+
+@pytest.fixture
+def made(written):
+    """The table and its protocol, one seed of one row failed."""
+    written.fail("cggm-released", 1)
+    material = gather(read_table("digits", written.root), written.root)
+    table = make(material)
+    return table, protocols.make(material, table.metrics)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("accuracy", 0.9142, "91.4"),
+        ("accuracy", -0.00001, "0.0"),
+        ("mae", 0.71234, "0.712"),
+        ("unheard_of", 1.5, "1.500"),
+    ],
+)
+def test_numbers_as_printed(name, value, text):
+    assert metric(name).text(value) == text
+
+
+def test_signs_are_real_minus_signs():
+    assert metric("accuracy").text(-0.012, signed=True) == "−1.2"
+    assert difference(Difference(0.004, -0.001, 0.009, 5, "seeds"), metric("accuracy")) == "+0.4 [−0.1, +0.9]"
+
+
+def test_one_seed_is_printed_without_a_spread():
+    assert summary(summarise({0: 0.5}), metric("accuracy")) == "50.0"
+
+
+def test_markdown_has_a_line_per_row_and_equal_columns(made):
+    grid = markdown(*made).split("\n\n")[1].splitlines()
+    assert len(grid) == 2 + 8
+    assert len({line.replace("\\|", "").count("|") for line in grid}) == 1
+    assert "CGGM (released) \\*" in markdown(*made)
+    assert "1 of 5 seeds failed" in markdown(*made)
+
+
+def test_csv_reads_back_with_every_metric_unrounded(made):
+    table, protocol = made
+    rows = list(csv.DictReader(io.StringIO(delimited(table, protocol))))
+    assert len(rows) == 8 * 3
+    assert tuple(rows[0]) == COLUMNS
+    stable = next(row for row in rows if row["row"] == "cggm-stable" and row["metric"] == "accuracy")
+    cell = table.cell(next(row for row in table.rows if row.slug == "cggm-stable"))
+    assert float(stable["mean"]) == cell.summary.mean
+    assert float(stable["low"]) == cell.difference.low
+    assert stable["protocol"] == protocol.hash
+    assert next(row for row in rows if row["row"] == "joint")["difference"] == ""
+
+
+def test_a_label_is_no_formula_in_a_spreadsheet(written):
+    written.rows["joint"] = ('=HYPERLINK("x")', {}, 1.0)
+    written.scores.clear()
+    written.write()
+    material = gather(read_table("digits", written.root), written.root)
+    table = make(material)
+    text = delimited(table, protocols.make(material, table.metrics))
+    assert "'=HYPERLINK" in text
+
+
+def test_latex_has_the_rules_and_no_bare_special_character(made):
+    text = latex(*made)
+    for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
+        assert text.count(rule) == 1
+    body = text[text.index(r"\midrule") :]
+    assert all(line.endswith(r" \\") for line in body.splitlines()[1:9])
+    assert r"Accuracy [\%]" in text
+    assert "±" not in text
+    assert "−" not in text
+
+
+def test_escapes():
+    assert latex_escape(r"a_b & 5% \input{x} $") == r"a\_b \& 5\% \textbackslash{}input\{x\} \$"
+    assert markdown_escape("a|b <script> _x_") == r"a\|b \<script\> \_x\_"
+    assert "\n" not in latex_escape("a\nb")
+
+
+def test_terminal_lines_do_not_wrap(made):
+    table, protocol = made
+    text = io.StringIO()
+    show(table, protocol, Console(file=text, width=60))
+    lines = [line for line in text.getvalue().splitlines() if line]
+    assert len(lines) == 2 + 8
+    assert lines[0].startswith(
+        "  Two-view digits · test accuracy [%], mean ± sd over 5 seeds · paired difference to Joint"
+    )
+    assert any("CGGM (paper)" in line and "B < 0 in 48 % of steps" in line for line in lines)
+    assert lines[-1].startswith(
+        f"  protocol {protocol.hash}: split 1,078 train / 270 valid / 240 test, 20 epochs, batch 64"
+    )
+
+
+def test_a_label_is_no_markup_on_the_terminal(written):
+    written.rows["joint"] = ("[red]Joint[/red]", {}, 1.0)
+    written.scores.clear()
+    written.write()
+    material = gather(read_table("digits", written.root), written.root)
+    table = make(material)
+    text = io.StringIO()
+    show(table, protocols.make(material, table.metrics), Console(file=text))
+    assert "[red]Joint[/red]" in text.getvalue()
