@@ -1,4 +1,4 @@
-"""The methods of the ablation: the real classes of cggm_pipeline.modulations, and preset `stable` with one thing changed."""
+"""The methods of the ablation: cggm_pipeline.modulations, and preset `stable` with one thing changed."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class OwnOnly(Fixed):
 
 
 class Speed(Coefficients):
-    """The lead: B_i from the positive part of a fast minus a slow running mean of eps plus 0.02, at most 2, neutral 1."""
+    """B_i from the positive part of a fast minus a slow running mean of eps plus 0.02, at most 2, neutral 1."""
 
     def __init__(self, modalities: int, device: torch.device, *, detach: bool = False) -> None:
         super().__init__()

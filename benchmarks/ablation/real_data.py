@@ -53,7 +53,7 @@ def mfeat(folder: Path, seed: int) -> Data:
 
 
 def avdigits(folder: Path, seed: int) -> Data:
-    """Spoken (log-mel, 32 x 32) and written digits (28 x 28, Gaussian noise of 0.6): 2,000 / 400 / 600 of 3,000."""
+    """Spoken (log-mel, 32 x 16) and written digits (28 x 28, Gaussian noise of 0.6): 2,000 / 400 / 600 of 3,000."""
     sounds, images, labels = _avdigits(folder / "avdigits")
     noise = np.random.default_rng([1, seed]).normal(0, 0.6, images.shape).astype(np.float32)
     both = {"audio": sounds[:, None], "image": (images + noise)[:, None]}
@@ -107,14 +107,14 @@ def _avdigits(folder: Path) -> tuple[Array, Array, NDArray[np.int64]]:
     return sounds, (chosen / 255).astype(np.float32), np.array([int(row["label"]) for row in rows])
 
 
-def log_mel(wave: NDArray[np.float64], rate: int, *, bands: int = 32, frames: int = 32) -> Array:
-    """(bands, frames): windows of 256 samples every 80, two by two averaged; 0.64 s at 8 kHz, padded with silence."""
+def log_mel(wave: NDArray[np.float64], rate: int, *, bands: int = 32, frames: int = 16) -> Array:
+    """(bands, frames): windows of 256 samples every 80, four by four averaged; 0.64 s at 8 kHz, padded."""
     window, hop = 256, 80
-    padded = np.pad(wave, (0, max(0, window + hop * (2 * frames - 1) - len(wave))))
-    pieces = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop][: 2 * frames]
+    padded = np.pad(wave, (0, max(0, window + hop * (4 * frames - 1) - len(wave))))
+    pieces = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop][: 4 * frames]
     power = np.abs(np.fft.rfft(pieces * np.hanning(window))) ** 2
     heard = np.log(power @ _mel_filters(window, rate, bands).T + 1e-6)
-    return heard.reshape(frames, 2, bands).mean(1).T.astype(np.float32)
+    return heard.reshape(frames, 4, bands).mean(1).T.astype(np.float32)
 
 
 @cache

@@ -68,6 +68,6 @@ def encoder(shape: tuple[int, ...]) -> nn.Module:
     channels, height, width = shape
     flat = 16 * (height // 4) * (width // 4)
     return nn.Sequential(
-        nn.Conv2d(channels, 8, 5, stride=2, padding=2), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2, padding=1), nn.ReLU(),
+        nn.Conv2d(channels, 8, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2, padding=1), nn.ReLU(),
         nn.Flatten(), nn.Linear(flat, WIDTH), nn.ReLU(),
     )  # fmt: skip

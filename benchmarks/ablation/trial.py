@@ -24,10 +24,10 @@ class Protocol:
 
 
 PROTOCOLS: Mapping[str, Protocol] = {
-    "digits_two_view": Protocol(epochs=40, batch_size=64),
-    "mfeat": Protocol(epochs=60, batch_size=32),
-    "avdigits": Protocol(epochs=30, batch_size=64),
-    "digit_sums": Protocol(epochs=30, batch_size=64, hidden=64),
+    "digits_two_view": Protocol(epochs=30, batch_size=64),
+    "mfeat": Protocol(epochs=40, batch_size=32),
+    "avdigits": Protocol(epochs=20, batch_size=64),
+    "digit_sums": Protocol(epochs=20, batch_size=64, hidden=64),
 }
 
 

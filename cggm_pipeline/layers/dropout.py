@@ -2,7 +2,7 @@
 
 On a CPU torch draws one random number per element, serially, and that is most of dropout's cost. The gaps between
 dropped elements of independent Bernoulli(p) draws are independent geometric numbers, so drawing p * n gaps gives
-exactly the same distribution: gap = floor(log(1 - u) / log(1 - p)), u uniform on the 53-bit grid of [0, 1).
+exactly the same distribution: gap = floor(log(u) / log(1 - p)), u uniform on the 53-bit grid of [0, 1).
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ def dropped_places(n: int, p: float) -> Tensor:
     Ten standard deviations more gaps are drawn than are expected; that they do not reach n is less likely than 1e-20.
     """
     draws = min(n, math.ceil(n * p + 10 * math.sqrt(n * p * (1 - p)) + 50))
-    gaps = torch.rand(draws, dtype=torch.float64).neg_().add_(1).log_().div_(math.log1p(-p)).clamp_(max=n)
-    return gaps.to(torch.int64).add_(1).cumsum_(0).sub_(1).clamp_(max=n)
+    gaps = torch.rand(draws, dtype=torch.float64).log_().div_(math.log1p(-p)).clamp_(max=n)  # log 0 becomes n
+    steps = gaps.to(torch.int64).add_(1)
+    steps[0].sub_(1)
+    return steps.cumsum_(0).clamp_(max=n)
 
 
 class _Drop(torch.autograd.Function):

@@ -20,6 +20,7 @@ _SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "\u00a0": "~",
     "±": r"$\pm$",
     "−": r"$-$",
     "–": "--",

@@ -52,7 +52,12 @@ def _compared(reference: Reference, table: Table, alone: set[str]) -> list[Sente
 
 
 def _listed(found: Mapping[str, Difference], labels: Mapping[str, str], metric: Metric) -> str:
-    return ", ".join(f"{labels[slug]} {difference(one, metric)}" for slug, one in found.items())
+    return ", ".join(f"{labels[slug]} {_whole(difference(one, metric))}" for slug, one in found.items())
+
+
+def _whole(number: str) -> str:
+    """A number with its interval, never broken over two lines."""
+    return number.replace(" ", "\u00a0")
 
 
 def _single_modalities(table: Table, alone: set[str]) -> list[Sentence]:
@@ -63,7 +68,7 @@ def _single_modalities(table: Table, alone: set[str]) -> list[Sentence]:
     gap, ours, theirs = table.cell(row).difference, table.cell(base).summary, table.cell(row).summary
     if gap is None or isnan(gap.low):
         return []
-    numbers = f"{summary(ours, table.metric)} against {summary(theirs, table.metric)}"
+    numbers = f"{_whole(summary(ours, table.metric))} against {_whole(summary(theirs, table.metric))}"
     worse = gap.mean > 0 if table.metric.higher_is_better else gap.mean < 0
     word = "not told apart from" if not gap.decided else "worse than" if worse else "better than"
     return [Sentence("Fusion", f"{base.label} is {word} the best modality alone, {row.label}: {numbers}.")]

@@ -66,7 +66,7 @@ def _difference(table: Table, reference: Reference) -> Column:
             mark = "better" if (found.mean > 0) == table.metric.higher_is_better else "worse"
         return Entry(difference(found, table.metric), mark)
 
-    return Column(f"difference to {reference.label} [95 %]", entry)
+    return Column(f"difference to {reference.label} [95\u00a0%]", entry)
 
 
 def summary(found: Summary | None, metric: Metric) -> str:

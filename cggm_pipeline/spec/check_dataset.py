@@ -84,15 +84,18 @@ def _columns(dataset: Dataset, source: Table) -> Iterator[Finding]:
             message = f"the column '{name}' is not among the modalities"
             yield Finding(("source", "columns", name), message, allowed, hint, "key")
         else:
-            yield from _column(name, column, dataset.modalities[name])
+            yield from _column(name, column, dataset.modalities[name], source.target)
     for name in dataset.modalities:
         if name not in source.columns:
             hint, allowed = did_you_mean(name, source.columns)
             yield Finding(("modalities", name), f"source.columns has no '{name}'", allowed, hint, "key")
 
 
-def _column(name: str, column: Column, shape: Shape) -> Iterator[Finding]:
+def _column(name: str, column: Column, shape: Shape, target: str) -> Iterator[Finding]:
     path = ("source", "columns", name)
+    if target in column.columns:
+        message = f"'{target}' is the target: a network that reads it has nothing to learn"
+        yield Finding((*path, "columns", column.columns.index(target)), message, also=(("source", "target"),))
     if (column.type == "text") != (shape.dtype == "text"):
         message = f"a column of type {column.type}, but the modality's dtype is {shape.dtype}"
         yield Finding((*path, "type"), message, also=(("modalities", name, "dtype"),))

@@ -74,22 +74,30 @@ def _shape(name: str, modality: Modality, dataset: Dataset) -> Iterator[Finding]
     shape: Shape = form.shape
     described = "text" if form.dtype == "text" else f"of shape {_shown(shape)}"
     for index, transform in enumerate(modality.transforms):
+        where: Keys = (*path, "transforms", index)
         if form.dtype == "text" or len(shape) not in transform.ranks:
             forms = listed(FORMS[rank] for rank in sorted(transform.ranks))
-            message = f"{transform.kind} reads {forms}; '{name}' is {described}"
-            yield Finding((*path, "transforms", index), message, also=(("data",),))
+            yield Finding(where, f"{transform.kind} reads {forms}; '{name}' is {described}", also=(("data",),))
             return
+        channels = shape[0] if len(shape) == 3 else shape[-1]
+        for key, count in transform.per_channel().items():
+            if channels is not None and count not in (1, channels):
+                message = f"{count} numbers for {channels} channels; '{name}' is {described}"
+                yield Finding((*where, key), message, also=(("data",),))
         shape = transform.shape(shape)
-    yield from _input(name, modality.encoder, shape, described, (*path, "encoder", "kind"))
+    yield from _input(name, modality.encoder, shape, described, (*path, "encoder"))
 
 
 def _input(name: str, encoder: EncoderSpec, shape: Shape, described: str, path: Keys) -> Iterator[Finding]:
+    kind, also = (*path, "kind"), (("data",),)
     if described == "text" or len(shape) not in encoder.ranks:
         forms = listed(FORMS[rank] for rank in sorted(encoder.ranks))
-        yield Finding(path, f"{encoder.kind} reads {forms}; '{name}' is {described}", also=(("data",),))
+        yield Finding(kind, f"{encoder.kind} reads {forms}; '{name}' is {described}", also=also)
     elif None in encoder.fixed(shape):
         message = f"{encoder.kind} needs fixed sizes; '{name}' is {described}"
-        yield Finding(path, message, hint="resize it, or choose an encoder that reads varying sizes", also=(("data",),))
+        yield Finding(kind, message, hint="resize it, or choose an encoder that reads varying sizes", also=also)
+    elif encoder.layout == "pyramid" and len(shape) != 3:
+        yield Finding((*path, "output"), f"a pyramid needs images {FORMS[3]}; '{name}' is {described}", also=also)
 
 
 def _shown(shape: Shape) -> str:

@@ -22,6 +22,7 @@ from cggm_pipeline.spec.layers import Finding, Place, Stack
 from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.project import Project
 from cggm_pipeline.spec.sections import Sections
+from cggm_pipeline.spec.text import capped
 
 S = TypeVar("S", bound=Spec)
 
@@ -89,7 +90,7 @@ def compose_experiment(stack: Stack, name: str, path: Path, project: Project) ->
     sections = Sections.of(spec) if spec is not None else Sections.partly(stack.data)
     dataset, more = _dataset_of(sections, project)
     problems += [stack.problem(finding) for finding in more.findings] + more.problems
-    problems += [stack.problem(finding) for finding in check_experiment(sections, dataset)]
+    problems += capped(stack.problem(finding) for finding in check_experiment(sections, dataset))
     return Examined(problems, Composed(spec, name, path, stack) if spec is not None else None)
 
 
@@ -108,7 +109,7 @@ def _examine_dataset(path: Path, project: Project) -> Examined[Dataset]:
     except SpecError as error:
         return Examined(list(error.problems))
     spec, problems = _validated(stack, Dataset)
-    problems += [stack.problem(finding) for finding in check_dataset(spec)] if spec is not None else []
+    problems += capped(stack.problem(finding) for finding in check_dataset(spec)) if spec is not None else []
     problems += check_name(stack.layers[-1].document, "datasets", project)
     return Examined(problems, Composed(spec, project.name("datasets", path), path, stack) if spec is not None else None)
 

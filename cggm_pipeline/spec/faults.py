@@ -16,6 +16,7 @@ from cggm_pipeline.spec.layers import Finding, Stack
 from cggm_pipeline.spec.load import Keys
 from cggm_pipeline.spec.nearest import did_you_mean, listed
 from cggm_pipeline.spec.scalars import value_of
+from cggm_pipeline.spec.text import capped
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def problems_of(
 ) -> list[Problem]:
     """The same as problems in files, without those that stand at the place of a `known` one, and without `version`."""
     places = {(problem.file, problem.line, problem.column) for problem in known if problem.key}
-    found = [stack.problem(finding) for finding in findings(error, root, stack) if "version" not in finding.path]
+    found = capped(stack.problem(finding) for finding in findings(error, root, stack) if "version" not in finding.path)
     return [
         problem
         for problem in found

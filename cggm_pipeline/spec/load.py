@@ -10,7 +10,7 @@ import yaml
 
 from cggm_pipeline.errors import Problem
 from cggm_pipeline.spec.scalars import Scalar, value_of
-from cggm_pipeline.spec.text import MAX_DEPTH, Mark, located, mark_of, root_of, short, text_of
+from cggm_pipeline.spec.text import MAX_DEPTH, Mark, capped, located, mark_of, root_of, short, text_of
 
 Keys = tuple[str | int, ...]
 On = Literal["key", "value"]
@@ -23,7 +23,7 @@ class Document:
         self.path, self.file, self.text, self.root = path, file, text, root
         self._faults: list[tuple[yaml.Node, str, str]] = []
         self.data: Any = self._plain(root, 0)
-        self.problems: list[Problem] = [self._told(*fault) for fault in self._faults]
+        self.problems: list[Problem] = capped(self._told(*fault) for fault in self._faults)
 
     def _plain(self, node: yaml.Node, depth: int) -> Any:
         if node.tag not in ("plain", "quoted"):
@@ -48,17 +48,20 @@ class Document:
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key, value in node.value:
+            if key.tag not in ("plain", "quoted"):
+                self._faults.append((key, f"the tag {short(key.tag)}: a spec has no tags", "remove it"))
             if not isinstance(key, yaml.ScalarNode):
                 self._faults.append((key, "a key must be a word, not a list or a mapping", ""))
             elif key.value in data:
-                first = next(mark_of(other)[0] for other, _ in node.value if other.value == key.value)
-                self._faults.append((key, f"stands twice, first in line {first}", "remove one of them"))
+                self._faults.append((key, "stands twice", "remove one of them"))
             else:
                 data[key.value] = self._plain(value, depth + 1)
         return data
 
     def _told(self, node: yaml.Node, message: str, hint: str) -> Problem:
         keys = _way(self.root, node, ())
+        if keys and message == "stands twice":
+            message += f", first in line {self.mark(keys, 'key')[0]}"
         return located(self.file, self.text, mark_of(node), dotted(keys or ()), message, hint=hint)
 
     def find(self, keys: Keys) -> tuple[yaml.Node | None, yaml.Node] | None:

@@ -81,6 +81,7 @@ class Regression(TaskSpec):
     """Real values. `score`: "sign" (share of right signs, as CGGM on sentiment) or "exp_loss" (exp(-loss), general)."""
 
     target: ClassVar[str] = "values"
+    metrics: ClassVar[dict[str, bool]] = {"mae": False, "rmse": False, "corr": True, "r2": True}
 
     kind: Literal["regression"]
     loss: RegressionLoss = L1(kind="l1")

@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import yaml
@@ -19,6 +22,7 @@ Mark = tuple[int, int, int]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
+MAX_TOLD = 100
 _SURELY_SHALLOW = 1000
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _MAX_SHOWN = 160
@@ -36,6 +40,11 @@ class Parser(yaml.CBaseLoader):
 
     def ascend_resolver(self) -> None:
         """Paths pick no tags."""
+
+
+@lru_cache(maxsize=8)
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
 
 
 def text_of(path: Path, file: str) -> str:
@@ -62,7 +71,7 @@ def root_of(text: str, file: str) -> yaml.Node:
 def located(file: str, text: str, mark: Mark, key: str, message: str, *, allowed: str = "", hint: str = "") -> Problem:
     """A problem at a mark of a text, with the line shown and its part underlined."""
     line, column, width = mark
-    lines = text.splitlines()
+    lines = _lines(text)
     source = lines[line - 1] if 0 < line <= len(lines) else ""
     source = printable(source)
     if column > _MAX_SHOWN:
@@ -72,6 +81,11 @@ def located(file: str, text: str, mark: Mark, key: str, message: str, *, allowed
     width = max(1, min(width, len(source.rstrip()) - column + 1))
     message, allowed, hint = printable(message), printable(allowed), printable(hint)
     return Problem(file, line, column, printable(key), message, allowed, hint, source.rstrip(), width)
+
+
+def capped(problems: Iterable[Problem]) -> list[Problem]:
+    """The first hundred: finding the place of one takes time, and a person mends no hundred at once."""
+    return list(islice(problems, MAX_TOLD))
 
 
 def printable(text: str) -> str:

@@ -20,6 +20,10 @@ class TransformSpec(Kind):
         """The shape of a sample after it."""
         return shape
 
+    def per_channel(self) -> dict[str, int]:
+        """Fields that hold one number, or one per channel, and how many they hold."""
+        return {}
+
 
 class Resize(TransformSpec):
     """Images (C, H, W) to `size` (H, W), bilinear with antialiasing."""
@@ -42,6 +46,9 @@ class Normalise(TransformSpec):
     kind: Literal["normalise"]
     mean: Floats | None = None
     std: Annotated[tuple[Positive, ...], Field(min_length=1, strict=False)] | None = None
+
+    def per_channel(self) -> dict[str, int]:
+        return {name: len(held) for name, held in (("mean", self.mean), ("std", self.std)) if held is not None}
 
 
 class Scale(TransformSpec):

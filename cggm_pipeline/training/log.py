@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,11 +38,14 @@ class EpochLog:
 
     def fetch(self) -> dict[str, float]:
         """The means, on the host; the log is empty afterwards."""
-        row: dict[str, float] = {}
+        sums: dict[str, float] = defaultdict(float)
+        steps: dict[str, int] = defaultdict(int)
         for columns, total in self._sums.items():
-            row |= dict(zip(columns, (total / self._steps[columns]).tolist(), strict=True))
+            for column, value in zip(columns, total.tolist(), strict=True):
+                sums[column] += value
+                steps[column] += self._steps[columns]
         self._sums, self._steps = {}, {}
-        return row
+        return {column: value / steps[column] for column, value in sums.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """The sums so far, for a checkpoint."""

@@ -55,9 +55,9 @@ class Repository:
         return ran(self.run("dvc", "repro", *arguments))
 
     def json(self, *command: str) -> Any:
-        """What a command prints as JSON, whatever it warns before."""
+        """The JSON mapping that a command prints, whatever it warns before."""
         text = self.run(*command)
-        return json.loads(text[text.index("{") if "{" in text else text.index("[") :])
+        return json.loads(text[text.index("{") :])
 
     def commit(self) -> None:
         """Everything that git does not ignore, in one commit."""

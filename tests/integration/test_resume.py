@@ -1,4 +1,4 @@
-"""A training that is killed with SIGKILL at any moment and started again ends with the same bytes as one that is not."""
+"""Killed with SIGKILL at any moment and started again, a training ends with the same bytes as an undisturbed one."""
 
 from __future__ import annotations
 

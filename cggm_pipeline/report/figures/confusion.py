@@ -28,9 +28,7 @@ def confusion(table: Table, material: Material) -> Figure | None:
     names = _names(material, len(shares[0]))
     panels = [_panel(row.slug, row.label, share, names, signed=False) for row, share in zip(shown, shares, strict=True)]
     if len(shares) == 2 and shares[0].shape == shares[1].shape:
-        panels.append(
-            _panel("change", f"{shown[1].label} − {shown[0].label}", shares[1] - shares[0], names, signed=True)
-        )
+        panels.append(_panel("change", "Second minus first [points]", shares[1] - shares[0], names, signed=True))
     caption = (
         "Of the test samples of each true class (rows), the share in % that was predicted as each class (columns), "
         "over all seeds. The row with the best mean is shown beside the baseline because it was the best on this test "

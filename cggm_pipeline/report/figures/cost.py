@@ -45,6 +45,8 @@ def _panel(
             axes.annotate(text, end, xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
         lines.label(axes, [look[slug] for slug in values], lines=False)
         axes.margins(x=0.2)
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
         axes.set_title(title)
 
     told = "; ".join(f"{look[slug].label} {_short(value)}" for slug, value in values.items())

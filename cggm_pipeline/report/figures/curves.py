@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -128,7 +129,7 @@ def _logarithmic(axes: Axes, largest: float) -> None:
     axes.set_yscale("symlog", linthresh=2.0)
     axes.axhline(0, color=FAINT, linewidth=0.9, zorder=1)
     top = int(np.ceil(np.log10(largest)))
-    powers = [*range(top, 0, -(-top // -4))][::-1] if top > 4 else list(range(1, top + 1))
+    powers = sorted(range(top, 0, -ceil(top / 4)))
     ticks = [*(-(10.0**power) for power in reversed(powers)), 0.0, *(10.0**power for power in powers)]
     names = [*(f"−{_power(power)}" for power in reversed(powers)), "0", *map(_power, powers)]
     axes.set_yticks(ticks, names)

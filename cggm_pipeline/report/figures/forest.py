@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isnan
+from statistics import median
 
 from matplotlib.axes import Axes
 
@@ -28,8 +30,8 @@ def results(table: Table, look: Mapping[str, Look]) -> Figure | None:
     caption = (
         "Every seed: a dot is one seed on the test split, the bar their mean. Differences: paired seed by seed and, "
         "where predictions are kept, sample by sample; the line is the 95 % interval. Where it crosses the vertical "
-        "line, these data do not tell the two apart (empty dot); a filled dot's interval excludes 0. Rows of a single "
-        "modality stand in the table only."
+        "line, these data do not tell the two apart (empty dot); a filled dot's interval excludes 0. An arrow with its "
+        "number lies beyond the axis. Rows of a single modality stand in the table only."
     )
     return Figure("results", f"Test {table.metric.heading.lower()}", caption, tuple(panels), (), len(panels))
 
@@ -56,18 +58,49 @@ def _forest(
 ) -> Panel:
     unit = "points" if metric.unit == "%" else metric.heading
 
+    scaled = {slug: _scaled(one, metric.scale) for slug, one in found.items()}
+    limit = reach(list(scaled.values()))
+
     def draw(axes: Axes) -> None:
         axes.axvline(0, color=INK, linewidth=1)
-        for place, (slug, one) in enumerate(found.items()):
-            mean, colour = one.mean * metric.scale, look[slug].colour
-            if not isnan(one.low):
-                ends = [one.low * metric.scale, one.high * metric.scale]
-                axes.plot(ends, [place, place], color=colour, linewidth=2, solid_capstyle="round")
-            face = colour if one.decided else "white"
-            axes.plot(mean, place, "o", markersize=6.5, mfc=face, mec=colour, mew=1.6)
+        for place, (slug, one) in enumerate(scaled.items()):
+            if abs(one.mean) > limit:
+                _beyond(axes, place, one.mean, limit, metric.text(found[slug].mean, signed=True), look[slug].colour)
+            else:
+                _interval(axes, place, one, look[slug].colour)
         lines.label(axes, [look[slug] for slug in found])
         axes.set_title(f"To {short(reference.label)} [{unit}]")
 
     told = "; ".join(f"{look[slug].label} {difference(one, metric)}" for slug, one in found.items())
     alt = f"Paired difference to {reference.label}: {told}."
     return panel(f"forest-{reference.slug}", alt, draw, width=width, height=lines.height(len(found)))
+
+
+def reach(found: Sequence[Difference]) -> float:
+    """How far from 0 a difference is drawn to scale: without this, one broken method flattens all others.
+
+    Six times the median half-width of the intervals, if that holds at least half of the rows; infinite otherwise.
+    """
+    halves = [(one.high - one.low) / 2 for one in found if not isnan(one.low)]
+    limit = 6 * median(halves) if halves else 0.0
+    return limit if 2 * sum(abs(one.mean) <= limit for one in found) >= len(found) and limit > 0 else float("inf")
+
+
+def _interval(axes: Axes, place: int, one: Difference, colour: str) -> None:
+    if not isnan(one.low):
+        axes.plot([one.low, one.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+    face = colour if one.decided else "white"
+    axes.plot(one.mean, place, "o", markersize=6.5, mfc=face, mec=colour, mew=1.6)
+
+
+def _beyond(axes: Axes, place: int, mean: float, limit: float, text: str, colour: str) -> None:
+    """An arrow at the edge, with the number."""
+    left = mean < 0
+    edge = -limit if left else limit
+    axes.plot(edge, place, "<" if left else ">", markersize=6.5, color=colour)
+    shift, side = (8, "left") if left else (-8, "right")
+    axes.annotate(text, (edge, place), (shift, 0), textcoords="offset points", ha=side, va="center", fontsize=8)
+
+
+def _scaled(one: Difference, scale: float) -> Difference:
+    return replace(one, mean=one.mean * scale, low=one.low * scale, high=one.high * scale)

@@ -108,7 +108,7 @@ def looks(slugs: Sequence[str], labels: Sequence[str], baseline: str | None) -> 
 
 def width_of(panels: int) -> float:
     """Inches of a panel that shares its line with others, so that its text is as large as theirs on the page."""
-    return 4.6 if panels < 3 else 3.7
+    return 4.4 if panels < 3 else 3.7
 
 
 def panel(name: str, alt: str, draw: Callable[[Axes], None], *, width: float = 4.6, height: float = 2.9) -> Panel:

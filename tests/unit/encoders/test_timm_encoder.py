@@ -85,3 +85,9 @@ def test_wrong_names_get_the_nearest() -> None:
 def test_unknown_shapes_are_refused() -> None:
     with pytest.raises(BuildError, match=r"of fixed C, but the shape is \(10, 4\)"):
         Timm((10, 4), model="test_resnet")
+
+
+def test_hub_weights_that_cannot_be_fetched_are_an_error_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(BuildError, match=r"timm cannot make 'test_resnet\.r160_in1k' with .*pretrained=True.*: .+"):
+        Timm((3, 32, 32), model="test_resnet.r160_in1k", pretrained=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from xml.etree import ElementTree
 
@@ -11,9 +12,11 @@ import pytest
 
 from cggm_pipeline.report.figures import draw
 from cggm_pipeline.report.figures.curves import _mean_spread, _power
+from cggm_pipeline.report.figures.forest import reach
 from cggm_pipeline.report.figures.style import BASELINE, looks
 from cggm_pipeline.report.material import gather
 from cggm_pipeline.report.specs import read_table
+from cggm_pipeline.report.statistics import Difference
 from cggm_pipeline.report.table import make
 
 
@@ -85,3 +88,13 @@ def test_the_band_is_the_sample_standard_deviation_of_the_seeds_that_still_run()
 
 def test_powers_of_ten():
     assert [_power(exponent) for exponent in (1, 6, 12)] == ["10¹", "10⁶", "10¹²"]
+
+
+def test_one_broken_method_does_not_flatten_the_others():
+    def one(mean: float, half: float) -> Difference:
+        return Difference(mean, mean - half, mean + half, 5, "seeds")
+
+    assert reach([one(1, 1), one(-1, 1), one(-78, 6)]) == 6.0
+    assert reach([one(-78, 6), one(-49, 10)]) == math.inf
+    assert reach([one(0, 0), one(0, 0)]) == math.inf
+    assert reach([Difference(0.1, math.nan, math.nan, 1, "none")]) == math.inf

@@ -1,0 +1,113 @@
+"""Does a spec become a network? Checked on the meta device: shapes and names, no data, no memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from cggm_pipeline.build.classifiers import build_classifiers
+from cggm_pipeline.build.modulation import positional
+from cggm_pipeline.build.network import Built, build_network, encoded_shape
+from cggm_pipeline.build.place import at
+from cggm_pipeline.build.tables import TABLES, implementation
+from cggm_pipeline.encoders.base import Shape
+from cggm_pipeline.errors import BuildError
+from cggm_pipeline.layers.features import Features, Input
+from cggm_pipeline.spec.dataset import Dataset
+from cggm_pipeline.spec.experiment import Experiment
+
+FREE = 32
+"""The size that stands in for an axis that the dataset leaves open."""
+
+BATCH = 2
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """Numbers of parameters by module (`encoders.<modality>`, `fusion`, `head`), and of each modality's classifier.
+
+    `classifiers` is empty where the modulation trains none. `trainable` counts the network's parameters that learn.
+    """
+
+    network: Mapping[str, int]
+    classifiers: Mapping[str, int]
+    trainable: int
+
+    @property
+    def total(self) -> int:
+        """All parameters of the network; classifiers are dropped at inference and not counted."""
+        return sum(self.network.values())
+
+    def __str__(self) -> str:
+        rows = [*self.network.items(), ("network", self.total)]
+        rows += [(f"classifiers.{name}", count) for name, count in self.classifiers.items()]
+        wide = max(len(name) for name, _ in rows)
+        lines = [f"{name:<{wide}}  {count:>13,}" for name, count in rows if count]
+        frozen = self.total - self.trainable
+        return "\n".join([*lines, *([f"{'frozen':<{wide}}  {frozen:>13,}"] if frozen else [])])
+
+
+def check_build(experiment: Experiment, dataset: Dataset) -> BuildReport:
+    """Build the experiment on the meta device and pass one fake batch through all of it, the loss included.
+
+    Raises BuildError with the spec key that has to change. Weight files must exist but are not read; hub weights are
+    not fetched.
+    """
+    counts = None if dataset.target.kind != "classes" else [1] * dataset.target.number
+    built = build_network(experiment, dataset, seed=0, device="meta", class_counts=counts)
+    inputs = {name: _fake(encoded_shape(experiment, dataset, name)) for name in built.network.modalities}
+    features = {name: _encoded(built, name, given) for name, given in inputs.items()}
+    with at("fusion"), _shapes_meet():
+        logits = built.network(inputs).logits
+    if logits.shape != (BATCH, built.task.out_features):
+        raise BuildError(f"fusion: logits have shape {tuple(logits.shape)}, not {(BATCH, built.task.out_features)}")
+    classifiers = _classifiers(experiment, built)
+    for name, classifier in classifiers.items():
+        with at(f"classifiers ({name})"), _shapes_meet():
+            classifier(features[name])
+    counted = {name: _count(classifier) for name, classifier in classifiers.items()}
+    return BuildReport(built.network.parameter_counts(), counted, _count(built.network, trainable=True))
+
+
+def _classifiers(experiment: Experiment, built: Built) -> dict[str, nn.Module]:
+    kind = implementation(TABLES["modulations"][experiment.modulation.effective().kind])
+    if "classifiers" not in positional(kind):
+        return {}
+    return build_classifiers(experiment.classifiers, built.network, built.task, seed=0, device="meta")
+
+
+def _count(module: nn.Module, *, trainable: bool = False) -> int:
+    return sum(p.numel() for p in module.parameters() if p.requires_grad or not trainable)
+
+
+def _fake(shape: Shape) -> Input:
+    sizes = [FREE if size is None else size for size in shape]
+    mask = torch.zeros(BATCH, sizes[0], dtype=torch.bool, device="meta") if len(sizes) == 2 else None
+    return Input(torch.empty(BATCH, *sizes, device="meta"), mask, torch.ones(BATCH, dtype=torch.bool, device="meta"))
+
+
+def _encoded(built: Built, name: str, given: Input) -> Features:
+    encoder = built.network.encoders[name]
+    with at(f"modalities.{name}.encoder"), _shapes_meet():
+        features: Features = encoder(given)
+    values = features.values if isinstance(features.values, list) else [features.values]
+    axis = -1 if encoder.layout == "tokens" else 1
+    found = tuple(value.shape[axis] for value in values)
+    if found != tuple(encoder.widths):
+        raise BuildError(f"modalities.{name}.encoder: says widths {tuple(encoder.widths)}, but gives {found}")
+    return features
+
+
+class _shapes_meet:  # noqa: N801 - reads as a word in a with statement
+    """Torch's complaint about shapes as a BuildError: at this point only shapes can be wrong."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (RuntimeError, ValueError, AssertionError, IndexError, TypeError)):
+            reason = str(error).strip().split("\n")[0]
+            raise BuildError(f"the shapes do not meet: {reason}") from error

@@ -1,0 +1,142 @@
+"""All trained rows of a table, measured in one process: what `stages/evaluate.py` calls.
+
+The test split is used here and nowhere else; nothing is chosen by it. A seed that failed has no entry, and a row all of
+whose seeds failed stands in metrics.json with n = 0; the report says why.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from cggm_pipeline.build.run import Run, build
+from cggm_pipeline.build.weights import load_weights, network_digest
+from cggm_pipeline.data.output import replaced
+from cggm_pipeline.errors import BuildError
+from cggm_pipeline.evaluation.confusion import confusion
+from cggm_pipeline.evaluation.evaluate import measure
+from cggm_pipeline.evaluation.features import split_features
+from cggm_pipeline.evaluation.predictors.plain import Predictions, predict
+from cggm_pipeline.evaluation.probes import Probe, classify, probe_all, regress
+from cggm_pipeline.spec import Experiment, load_resolved
+from cggm_pipeline.spec.load import read
+from cggm_pipeline.training.atomic import write_text
+
+SPLITS = ("valid", "test")
+PROBES: Mapping[str, Probe] = {"classes": classify, "values": regress}
+"""Kind of target -> the linear probe for it."""
+
+
+@dataclass
+class Measured:
+    """One row and seed on one split, as seeds.json has it."""
+
+    row: str
+    seed: int
+    split: str
+    metrics: dict[str, float]
+    probes: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def evaluate(table: str, project: Path) -> None:
+    """Measure every seed of every row; write runs/TABLE/evaluation and runs/TABLE/metrics.json, whole or not at all.
+
+    Raises BuildError where a row is not trained, or its weights are damaged or belong to another spec.
+    """
+    runs = project / "runs" / table
+    rows = _rows(table, project)
+    measured: list[Measured] = []
+    matrices: dict[str, np.ndarray] = {}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # part of the protocol, like the threads of training
+    try:
+        with threadpool_limits(1), replaced(runs / "evaluation") as folder:
+            (folder / "predictions").mkdir()
+            for row, experiment in rows.items():
+                for run in _trained(experiment, runs / row, project):
+                    measured += _measure(row, run, folder / "predictions" / f"{row}-{run.options.seed}.npz", matrices)
+            (folder / "seeds.json").write_text(_json([asdict(entry) for entry in measured]))
+            (folder / "confusion.json").write_text(_json({row: counts.tolist() for row, counts in matrices.items()}))
+    finally:
+        torch.set_num_threads(threads)
+    write_text(runs / "metrics.json", _json(summarise(list(rows), measured)))
+
+
+def summarise(rows: list[str], measured: list[Measured]) -> dict[str, Any]:
+    """Per row and split: n, and mean and standard deviation (over seeds, n - 1; 0 for one seed) of every metric."""
+    found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for entry in measured:
+        for metric, value in entry.metrics.items():
+            found[entry.row, entry.split][metric].append(value)
+    return {row: {split: _spread(found[row, split]) for split in SPLITS} for row in rows}
+
+
+def _spread(metrics: Mapping[str, list[float]]) -> dict[str, Any]:
+    spread: dict[str, Any] = {"n": max((len(values) for values in metrics.values()), default=0)}
+    for name, values in metrics.items():
+        sd = statistics.stdev(values) if len(values) > 1 else 0.0
+        spread[name] = {"mean": statistics.fmean(values), "std": sd}
+    return spread
+
+
+def _rows(table: str, project: Path) -> dict[str, Experiment]:
+    """The resolved experiments of a table, in its order."""
+    folder = project / "specs" / "resolved"
+    order = read(folder / "tables" / f"{table}.yaml").data["order"]
+    return {row: load_resolved(folder / table / f"{row}.yaml", Experiment) for row in order}
+
+
+def _trained(experiment: Experiment, folder: Path, project: Path) -> Iterator[Run]:
+    """The run of every seed that did not fail, with its trained weights."""
+    for seed in experiment.seeds:
+        path = folder / "train" / f"seed-{seed}"
+        if (path / "failed.json").is_file():
+            continue
+        if not path.is_dir():
+            raise BuildError(f"{path}: error: this seed is not trained\n  Train it: `dvc repro`")
+        run = build(experiment, seed, project=project)
+        load_weights(run.built.network, path / "model.safetensors", network_digest(experiment, run.dataset))
+        yield run
+
+
+def _measure(row: str, run: Run, predictions: Path, matrices: dict[str, np.ndarray]) -> list[Measured]:
+    """Both splits of one seed; the test split's predictions go to a file, its confusion into the row's matrix."""
+    network, task, seed = run.built.network, run.built.task, run.options.seed
+    found = {split: predict(network, run.data[split]) for split in SPLITS}
+    entries = [Measured(row, seed, split, measure(task, found[split])) for split in SPLITS]
+    probe = PROBES[run.dataset.target.kind]
+    entries[-1].probes = probe_all(
+        probe, *split_features(network, run.data["train"]), *split_features(network, run.data["test"])
+    )
+    _write_predictions(predictions, run, found["test"])
+    if run.prepared.manifest.classes:
+        counts = confusion(found["test"].logits.cpu().numpy(), found["test"].target.cpu().numpy())
+        matrices[row] = matrices.get(row, 0) + counts
+    return entries
+
+
+def _write_predictions(path: Path, run: Run, found: Predictions) -> None:
+    """target, prediction (probabilities or values), logits and ids of every test sample."""
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        target=found.target.cpu().numpy(),
+        prediction=run.built.task.predict(found.logits).cpu().numpy(),
+        logits=found.logits.cpu().numpy(),
+        ids=np.array(run.prepared.split("test").ids),
+    )
+    path.write_bytes(buffer.getvalue())
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=1) + "\n"

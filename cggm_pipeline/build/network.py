@@ -1,0 +1,112 @@
+"""A whole experiment's torch objects from its spec: network, task, modulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from cggm_pipeline.build.modulation import build_modulation, trainable
+from cggm_pipeline.build.place import at
+from cggm_pipeline.build.seeding import drawn_from
+from cggm_pipeline.build.tables import TABLES, implementation
+from cggm_pipeline.build.task import build_task
+from cggm_pipeline.encoders.base import Encoder, Shape
+from cggm_pipeline.errors import BuildError
+from cggm_pipeline.fusions.base import Fusion
+from cggm_pipeline.modulations.base import Modulation, Parts
+from cggm_pipeline.network import Network
+from cggm_pipeline.spec.dataset import Dataset
+from cggm_pipeline.spec.experiment import Experiment
+from cggm_pipeline.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Built:
+    """What an experiment trains. `parts`: the trainable parameters of each modality that has any."""
+
+    network: Network
+    task: Task
+    modulation: Modulation
+    parts: Parts
+
+
+def build_network(
+    experiment: Experiment,
+    dataset: Dataset,
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+    class_counts: Sequence[int] | None = None,
+) -> Built:
+    """Network, task and modulation on `device` ("meta": shapes only).
+
+    Parameters are drawn on the CPU from (seed, module name): the same on every device, in every order of modalities
+    and under every modulation. `class_counts`: training samples per class, for balanced class weights. Raises
+    BuildError with the spec key.
+    """
+    task = build_task(experiment, dataset, device=device, class_counts=class_counts)
+    with torch.device("meta" if torch.device(device).type == "meta" else "cpu"):
+        network = _network(experiment, dataset, task, seed)
+    network.to(device)
+    modulation = build_modulation(experiment, network, task, seed=seed, device=device)
+    parts = Parts({name: encoder for name, encoder in network.encoders.items() if trainable(encoder)})
+    return Built(network, task, modulation, parts)
+
+
+def _network(experiment: Experiment, dataset: Dataset, task: Task, seed: int) -> Network:
+    encoders = {name: _encoder(experiment, dataset, name, seed) for name in sorted(experiment.used())}
+    widths = {name: _width(encoder) for name, encoder in encoders.items()}
+    with at("fill"), drawn_from(seed, "fill"):
+        fill = implementation(TABLES["fills"][experiment.fill.kind])(widths, **experiment.fill.arguments())
+    fusion = _fusion(experiment, encoders, widths, seed)
+    with drawn_from(seed, "head"):
+        head = nn.Linear(fusion.width, task.out_features)
+    return Network(encoders, fill, fusion, head)
+
+
+def _encoder(experiment: Experiment, dataset: Dataset, name: str, seed: int) -> Encoder:
+    if name not in dataset.modalities:
+        known = ", ".join(sorted(dataset.modalities))
+        raise BuildError(f"modalities.{name}: dataset '{experiment.data}' has no modality '{name}' (it has: {known})")
+    spec = experiment.modalities[name].encoder
+    shape = encoded_shape(experiment, dataset, name)
+    with at(f"modalities.{name}.encoder"):
+        if len(shape) not in spec.ranks:
+            ranks = ", ".join(str(rank) for rank in sorted(spec.ranks))
+            raise BuildError(f"{spec.kind} reads inputs of rank {ranks}, but '{name}' has shape {shape}")
+        with drawn_from(seed, f"encoders.{name}"):
+            encoder: Encoder = implementation(TABLES["encoders"][spec.kind])(shape, **spec.arguments())
+    return encoder
+
+
+def encoded_shape(experiment: Experiment, dataset: Dataset, name: str) -> Shape:
+    """The shape that a modality's encoder reads: the dataset's, after its transforms (only `resize` changes it)."""
+    shape: Shape = tuple(dataset.modalities[name].shape)
+    for transform in experiment.modalities[name].transforms:
+        size = getattr(transform, "size", None)
+        if size is not None:
+            shape = (*shape[:-2], *size)
+    return shape
+
+
+def _width(encoder: Encoder) -> int | tuple[int, ...]:
+    return tuple(encoder.widths) if encoder.layout == "pyramid" else encoder.widths[0]
+
+
+def _fusion(
+    experiment: Experiment, encoders: dict[str, Encoder], widths: dict[str, int | tuple[int, ...]], seed: int
+) -> Fusion:
+    kind = implementation(TABLES["fusions"][experiment.fusion.kind])
+    for name, encoder in encoders.items():
+        if encoder.layout not in kind.accepts:
+            allowed = ", ".join(sorted(kind.accepts))
+            raise BuildError(
+                f"fusion: {experiment.fusion.kind} cannot take the {encoder.layout} features of '{name}' "
+                f"(it takes: {allowed}); change modalities.{name}.encoder.output or the fusion"
+            )
+    with at("fusion"), drawn_from(seed, "fusion"):
+        fusion: Fusion = kind(widths, **experiment.fusion.arguments())
+    return fusion

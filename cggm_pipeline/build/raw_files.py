@@ -1,0 +1,43 @@
+"""Raw files that changed since the last preparation, noticed and named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from cggm_pipeline.data.manifest import File, Manifest
+
+
+def changes(before: Mapping[str, File], now: Mapping[str, File]) -> list[str]:
+    """One line per raw file that was changed, added or removed."""
+    lines = [f"{key}: removed" for key in before if key not in now]
+    for key, file in now.items():
+        if key not in before:
+            lines.append(f"{key}: new ({file.size:,} bytes)")
+        elif file != before[key]:
+            lines.append(f"{key}: changed ({before[key].size:,} -> {file.size:,} bytes, SHA-256 {file.sha256[:12]}..)")
+    return sorted(lines)
+
+
+def remember(manifest: Manifest, root: Path) -> None:
+    """Keep the raw files' hashes apart from the output: DVC removes the output before it prepares again."""
+    path = _memory(manifest.dataset, root)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({key: asdict(file) for key, file in manifest.raw.items()}, indent=1), encoding="utf-8")
+
+
+def remembered(name: str, root: Path) -> dict[str, File]:
+    """The raw files of the last preparation in this clone; none where there was none."""
+    path = _memory(name, root)
+    if not path.is_file():
+        return {}
+    try:
+        return {key: File(**file) for key, file in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}  # a note for people, never a source of truth: without it nothing is compared
+
+
+def _memory(name: str, root: Path) -> Path:
+    return root / ".cggm" / "raw" / f"{name}.json"

@@ -1,0 +1,35 @@
+"""Validation and test metrics of the seeds of one run, for `cggm train`'s table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cggm_pipeline.build.batches import build_batches
+from cggm_pipeline.build.data import prepared_folder
+from cggm_pipeline.build.trained import find_trained
+from cggm_pipeline.data.prepared import Prepared
+from cggm_pipeline.evaluation.evaluate import evaluate
+from cggm_pipeline.training.machine import chosen_device
+
+
+@dataclass(frozen=True)
+class Score:
+    """Metrics of one seed on the two splits that nothing was trained on."""
+
+    seed: int
+    valid: dict[str, float]
+    test: dict[str, float]
+
+
+def score(out: Path, project: Path, *, device: str | None = None) -> Iterator[Score]:
+    """Every seed of the run in OUT that finished, on the data of its project."""
+    trained = find_trained(out)
+    where = chosen_device(device)
+    prepared = Prepared.open(prepared_folder(trained.experiment.data, project))
+    valid, test = (build_batches(trained.experiment, prepared, split, device=where) for split in ("valid", "test"))
+    for folder in trained.seeds:
+        built = trained.network(folder, where)
+        seed = int(folder.name.removeprefix("seed-"))
+        yield Score(seed, *(evaluate(built.network, built.task, data) for data in (valid, test)))

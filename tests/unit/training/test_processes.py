@@ -1,0 +1,130 @@
+"""Two processes (gloo) train as one does, and go on from their checkpoints; and nothing in a step asks the device."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cggm_pipeline.training import loop
+from cggm_pipeline.training.fit import fit
+
+DRIVER = """\
+import os, sys
+from pathlib import Path
+
+sys.path.insert(0, {tests!r})
+import conftest
+import torch
+from cggm_pipeline.data.prepared import Prepared
+from cggm_pipeline.training.fit import fit
+
+
+def double(one):
+    for module in (one.network, one.modulation):
+        module.double()
+    for data in (one.train, one.valid):
+        for name in data.modalities:
+            data._stores[name].values = data._stores[name].values.double()
+            data.transforms[name] = []
+    return one
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    conftest_batched = dict(batch_size=25, dropout=0.0, clip=0.8)
+    prepared, out = Prepared.open(Path(sys.argv[1])), Path(sys.argv[2])
+    torch.set_default_dtype(torch.float64)
+    for modulation in sys.argv[3:]:
+        for epochs in (1, 3):  # the second goes on from the checkpoint of the first
+            one = double(conftest.make_problem(prepared, modulation, epochs=epochs, accumulate=1, **conftest_batched))
+            fitted = fit(*one.arguments(), state=out / modulation, key="k")
+        assert len(fitted.history) == 3
+        if os.environ.get("RANK", "0") == "0":
+            torch.save(fitted.network.state_dict(), out / f"{{modulation}}.pt")
+            (out / f"{{modulation}}.txt").write_text(repr(fitted.history[-1]["valid_loss"]))
+"""
+MODULATIONS = ("none", "unimodal_losses", "cggm-paper", "cggm-released")
+
+
+def run(folder: Path, prepared: Path, processes: int) -> Path:
+    folder.mkdir()
+    driver = folder / "driver.py"
+    driver.write_text(DRIVER.format(tests=str(Path(__file__).parent)))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    commands = []
+    for rank in range(processes):
+        settings = {"WORLD_SIZE": str(processes), "RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_PORT": str(port)}
+        commands.append(start(driver, prepared, folder, settings if processes > 1 else {}))
+    for process in commands:
+        text, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, text
+    return folder
+
+
+def start(driver: Path, prepared: Path, folder: Path, settings: dict[str, str]) -> subprocess.Popen[str]:
+    import os
+
+    root = str(Path(__file__).resolve().parents[3])
+    fixed = {"PYTHONPATH": root, "MASTER_ADDR": "127.0.0.1", "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, str(driver), str(prepared), str(folder), *MODULATIONS],
+        env={**os.environ, **fixed, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(prepared, tmp_path):
+    """Batches of 25 do not halve: 13 and 12 samples, weighted. Scores of CGGM are means over unequal halves, though."""
+    one, two = run(tmp_path / "one", prepared.folder, 1), run(tmp_path / "two", prepared.folder, 2)
+    for modulation in ("none", "unimodal_losses"):
+        alone, together = (torch.load(folder / f"{modulation}.pt", weights_only=True) for folder in (one, two))
+        for name, tensor in alone.items():
+            torch.testing.assert_close(together[name], tensor, rtol=0, atol=1e-9, msg=f"{modulation}: {name}")
+
+
+class Asked(Exception):
+    """The host asked the device for a value."""
+
+
+@pytest.mark.parametrize(
+    "modulation", ["none", "unimodal_losses", "ogm_ge", "cggm-paper", "cggm-released", "cggm-stable"]
+)
+@pytest.mark.parametrize("changes", [{}, {"accumulate": 3}, {"clip": None}])
+def test_a_step_moves_nothing_to_the_host(problem, monkeypatch, modulation, changes):
+    """Everything between two batches, logging and NaN flags included; torch's optimiser too, as it is fused."""
+
+    def asked(*arguments, **keywords):
+        raise Asked
+
+    names = ("item", "cpu", "tolist", "numpy", "__bool__", "__float__", "__int__", "__index__")
+
+    class Guarded(loop.Loop):
+        def _batches(self, epoch, start):
+            for batch in super()._batches(epoch, start):
+                with monkeypatch.context() as patch:
+                    for name in names:
+                        patch.setattr(torch.Tensor, name, asked)
+                    yield batch
+
+    monkeypatch.setattr("cggm_pipeline.training.fit.Loop", Guarded)
+    fitted = fit(*problem(modulation, epochs=2, watch_every=1000, **changes).arguments())
+    assert len(fitted.history) == 2
+
+
+def test_the_guard_of_the_test_above_guards(problem, monkeypatch):
+    def asked(*arguments, **keywords):
+        raise Asked
+
+    monkeypatch.setattr(torch.Tensor, "tolist", asked)
+    with pytest.raises(Asked):
+        fit(*problem(epochs=1).arguments())
