@@ -1,6 +1,6 @@
 """How long the digits table takes from a fresh copy of this repository, and how long `dvc repro` takes to find nothing.
 
-    python benchmarks/repro.py            targets on 2 cores: 4 minutes for the first, 3 seconds for the second
+python benchmarks/repro.py            targets on 2 cores: 4 minutes for the first, 3 seconds for the second
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from cggm_pipeline.modulations import CGGM, OGMGE, Modulation, NoModulation, Parts, UnimodalLosses, accuracy
-from cggm_pipeline.modulations._paper import GainRatio
 from cggm_pipeline.modulations._preset import Coefficients
 from cggm_pipeline.modulations._stable import Shortfall
 
@@ -76,16 +75,16 @@ class OwnOnly(Fixed):
 
 
 class Speed(Coefficients):
-    """B_i from the positive part of a fast minus a slow running mean of eps plus 0.02, at most 2, neutral 1."""
+    """B_i from the positive part of a fast minus a slow running mean of eps, plus 0.02; at most 2; w_i = 1."""
 
-    def __init__(self, modalities: int, device: torch.device, *, detach: bool = False) -> None:
+    def __init__(self, modalities: int, device: torch.device) -> None:
         super().__init__()
-        self.neutral, self._detach = 1.0, detach
+        self.neutral = 1.0
         self.register_buffer("means", torch.zeros(2, modalities, dtype=torch.float64, device=device))
         self.register_buffer("steps", torch.zeros((), dtype=torch.float64, device=device))
 
-    def guidance(self) -> Tensor | None:
-        return None if self._detach else self.means.new_ones(self.means.shape[1])
+    def guidance(self) -> Tensor:
+        return self.means.new_ones(self.means.shape[1])
 
     def forward(self, scores: Tensor) -> Tensor:
         gains = (self.means[0] - self.means[1]).clamp_min(0) + 0.02
@@ -98,13 +97,6 @@ class Speed(Coefficients):
             mean.lerp_(scores, (1 / self.steps).clamp_min(rate))
 
 
-class Clamped(GainRatio):
-    """The paper's B_i, clamped to [0, M]."""
-
-    def forward(self, scores: Tensor) -> Tensor:
-        return super().forward(scores).clamp(0, len(scores))
-
-
 METHODS: Mapping[str, Make] = {
     "none": lambda network: NoModulation(),
     "unimodal_losses": lambda network: UnimodalLosses(network.classifiers, functional.cross_entropy),
@@ -115,16 +107,12 @@ METHODS: Mapping[str, Make] = {
 }
 ABLATIONS: Mapping[str, Make] = {
     "stable, lam 0 (no direction term)": cggm("stable", lam=0.0),
-    "stable, rho null (B_i not applied)": cggm("stable", rho=None),
     "stable, classifiers detached": changed(Detached),
     "stable, w_i = 1": changed(lambda m, device: Fixed(m, device, weight=1.0)),
-    "stable, w_i = 4": changed(lambda m, device: Fixed(m, device, weight=4.0)),
     "stable, joint loss kept from the encoders": changed(OwnOnly),
     "stable, compared with 1, not with the fused score": changed(Alone),
     "stable, no running mean (last batch)": changed(lambda m, device: Shortfall(m, device, rate=1.0)),
     "stable, margin 0.02": changed(lambda m, device: Shortfall(m, device, margin=0.02)),
     "stable, margin 0.2": changed(lambda m, device: Shortfall(m, device, margin=0.2)),
-    "dropped: bounded speed, unimodal losses": changed(Speed, lam=0.0, rho=1.0),
-    "dropped: bounded speed, detached": changed(lambda m, d: Speed(m, d, detach=True), lam=0.0, rho=1.0),
-    "dropped: paper's B clamped to [0, M]": changed(Clamped),
+    "bounded speed, with unimodal losses": changed(Speed, lam=0.0, rho=1.0),
 }

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from cggm_pipeline.build.batches import build_batches
 from cggm_pipeline.build.data import prepared_folder
+from cggm_pipeline.build.documents import dataset_of
 from cggm_pipeline.build.network import Built, build_network
 from cggm_pipeline.build.training import build_options
 from cggm_pipeline.data.batches import Batches
 from cggm_pipeline.data.prepared import Prepared
 from cggm_pipeline.evaluation.evaluate import evaluate
-from cggm_pipeline.spec import Dataset, Experiment, Project, load_dataset, load_resolved
+from cggm_pipeline.spec import Dataset, Experiment, Project
 from cggm_pipeline.training.fit import Fitted, fit
 from cggm_pipeline.training.machine import chosen_device
 from cggm_pipeline.training.moment import Progress, silent
@@ -81,9 +82,3 @@ def build(
 def project_root(project: Path | str | None) -> Path:
     """The project's folder; null: the one that the working folder lies in."""
     return Project.of().root if project is None else Path(project)
-
-
-def dataset_of(experiment: Experiment, root: Path) -> Dataset:
-    """The document of an experiment's data: as resolved, or where it was not compiled, as it is written."""
-    resolved = root / "specs" / "resolved" / "datasets" / f"{experiment.data}.yaml"
-    return load_resolved(resolved, Dataset) if resolved.is_file() else load_dataset(experiment.data, Project(root)).spec

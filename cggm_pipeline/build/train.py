@@ -11,11 +11,12 @@ from typing import Any
 
 from cggm_pipeline.build.data import prepared_folder
 from cggm_pipeline.build.display import Display
+from cggm_pipeline.build.documents import dataset_of
 from cggm_pipeline.build.job import Job
 from cggm_pipeline.build.seeds import train_seeds, workers_for
 from cggm_pipeline.data.output import locked, replaced
 from cggm_pipeline.data.prepared import read_manifest
-from cggm_pipeline.spec import Dataset, Experiment, Project, dump, load_dataset, load_resolved
+from cggm_pipeline.spec import Dataset, Experiment, dump
 from cggm_pipeline.training.atomic import write_text
 
 
@@ -36,7 +37,7 @@ def train(
     Raises CggmError where the data are missing, where another process writes the same output, and on a full disk.
     """
     seeds = tuple(experiment.seeds if seeds is None else dict.fromkeys(seeds))
-    dataset = dataset or _dataset(experiment, project)
+    dataset = dataset or dataset_of(experiment, project)
     read_manifest(prepared_folder(experiment.data, project))  # missing data are said before anything is imported
     state = project / ".cggm" / "state" / key
     jobs = [Job(experiment, dataset, seed, project, state / f"seed-{seed}", key, device) for seed in seeds]
@@ -56,11 +57,6 @@ def forget(key: str, seeds: Sequence[int], *, project: Path) -> None:
     """Delete what is kept of these seeds under a key, so that they are trained anew."""
     for seed in seeds:
         shutil.rmtree(project / ".cggm" / "state" / key / f"seed-{seed}", ignore_errors=True)
-
-
-def _dataset(experiment: Experiment, root: Path) -> Dataset:
-    resolved = root / "specs" / "resolved" / "datasets" / f"{experiment.data}.yaml"
-    return load_resolved(resolved, Dataset) if resolved.is_file() else load_dataset(experiment.data, Project(root)).spec
 
 
 def _assemble(jobs: Sequence[Job], out: Path, experiment: Experiment, dataset: Dataset, manifest: Path) -> None:

@@ -43,7 +43,7 @@ def load_weights(network: Network, path: Path, expected: str) -> dict[str, Any]:
         )
     try:
         with safe_open(path, "pt") as file:
-            metadata = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+            metadata: dict[str, Any] = json.loads((file.metadata() or {}).get(METADATA, "{}"))
             found = metadata.get("network")
             if found == expected:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)

@@ -49,4 +49,6 @@ def _total(planned: list[Planned]) -> str:
         return "nothing would run"
     known = [item.seconds for item in planned if item.seconds is not None]
     unknown = len(planned) - len(known)
-    return f"{len(planned)} stages, {_time(sum(known)) if known else '?'}" + (f" and {unknown} unknown" if unknown else "")
+    return f"{len(planned)} stages, {_time(sum(known)) if known else '?'}" + (
+        f" and {unknown} unknown" if unknown else ""
+    )

@@ -21,7 +21,7 @@ from cggm_pipeline.spec import (
     load_table,
 )
 from cggm_pipeline.spec.base import SLUG_PATTERN, SLUG_RULE
-from cggm_pipeline.spec.rows import RESERVED, slug_of
+from cggm_pipeline.spec.labels import RESERVED, slug_of
 
 FETCHED = "data/"
 """Raw files below this folder are git-ignored, so a person has to fetch them; raw files elsewhere are committed."""

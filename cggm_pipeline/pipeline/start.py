@@ -1,4 +1,4 @@
-"""A small project of one's own that runs: specs, stages, and a CSV of real digits, made from the files in `project/`."""
+"""A small project of one's own that runs: specs, stages and a CSV of real digits, from the files in `project/`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def start(folder: Path) -> None:
 def _fill(root: Path, name: str, git: bool) -> None:
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
     for template in sorted(PROJECT.rglob("*.j2")):
-        target = root / template.relative_to(PROJECT).with_suffix("")
+        target = root.joinpath(*(_hidden(part) for part in template.relative_to(PROJECT).with_suffix("").parts))
         target.parent.mkdir(parents=True, exist_ok=True)
         text = environment.from_string(template.read_text(encoding="utf-8")).render(name=name, git=git)
         target.write_text(text, encoding="utf-8")
@@ -53,6 +53,11 @@ def _fill(root: Path, name: str, git: bool) -> None:
     sample.parent.mkdir()
     sample.write_text(digits_csv(), encoding="utf-8")
     write(root, generate(Project(root)))
+
+
+def _hidden(part: str) -> str:
+    """`dot-gitignore` is `.gitignore`: a wheel leaves hidden files out."""
+    return f".{part.removeprefix('dot-')}" if part.startswith("dot-") else part
 
 
 def digits_csv() -> str:

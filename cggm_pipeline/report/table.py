@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from cggm_pipeline.errors import DataError
+from cggm_pipeline.report.costs import Cost, cost_of
 from cggm_pipeline.report.differences import against, compared
 from cggm_pipeline.report.material import Material, RowSpec
 from cggm_pipeline.report.metrics import Metric, metric
@@ -27,21 +27,6 @@ class Cell:
     difference: Difference | None = None
     published: Published | None = None
     verdict: Verdict = NO_NUMBER
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Means over the seeds, None where not measured: seconds per step and per training, peak bytes, parameters.
-
-    `classifiers`: parameters trained beside the network and dropped at inference.
-    """
-
-    step: float | None = None
-    total: float | None = None
-    memory: float | None = None
-    parameters: int | None = None
-    classifiers: int | None = None
-    per_module: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,7 +131,7 @@ def _row(material: Material, row: RowSpec, metrics: tuple[Metric, ...]) -> Row:
     note, failed = _note(material, row, run)
     cells = {metric.name: _cell(material, row, metric) for metric in metrics}
     modalities = tuple(row.experiment.used())
-    return Row(row.slug, row.label, cells, _cost(run), note, failed, _edited(row, run), _remarks(run), modalities)
+    return Row(row.slug, row.label, cells, cost_of(run), note, failed, _edited(row, run), _remarks(run), modalities)
 
 
 def _cell(material: Material, row: RowSpec, metric: Metric) -> Cell:
@@ -180,25 +165,6 @@ def _edited(row: RowSpec, run: RowRun) -> tuple[str, ...]:
     keys = changed(run.experiment, row.experiment) if run.experiment is not None else []
     trained = f"it was trained with other settings: {', '.join(keys)}" if keys else ""
     return tuple(text for text in (row.edited, trained) if text)
-
-
-def _cost(run: RowRun) -> Cost:
-    """From cost.json (seconds, bytes) and summary.json (parameters per module)."""
-    per_module = {str(name): int(size) for name, size in (run.summary.get("parameters") or {}).items()}
-    classifiers = run.summary.get("classifier_parameters")
-    return Cost(
-        step=_mean(run.cost, "step_seconds"),
-        total=_mean(run.cost, "seconds"),
-        memory=_mean(run.cost, "memory"),
-        parameters=sum(per_module.values()) or None,
-        classifiers=None if classifiers is None else int(classifiers),
-        per_module=per_module,
-    )
-
-
-def _mean(cost: Mapping[str, Any], name: str) -> float | None:
-    values = [float(seed[name]) for seed in (cost.get("seeds") or {}).values() if seed.get(name) is not None]
-    return sum(values) / len(values) if values else None
 
 
 def _remarks(run: RowRun) -> tuple[str, ...]:

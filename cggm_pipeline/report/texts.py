@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isnan
 
+from cggm_pipeline.report.costs import Cost
 from cggm_pipeline.report.metrics import Metric
 from cggm_pipeline.report.statistics import Difference, Summary
-from cggm_pipeline.report.table import Cost, Reference, Row, Table
+from cggm_pipeline.report.table import Reference, Row, Table
 from cggm_pipeline.report.verdict import Published
 
 

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from cggm_pipeline.errors import Problem, SpecError
+from cggm_pipeline.spec.advice import slugified
 from cggm_pipeline.spec.base import SLUG_PATTERN, SLUG_RULE
-from cggm_pipeline.spec.faults import slugified
 from cggm_pipeline.spec.layers import Layer
 from cggm_pipeline.spec.load import Document
 from cggm_pipeline.spec.nearest import did_you_mean

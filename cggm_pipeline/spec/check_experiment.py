@@ -29,9 +29,11 @@ def check_experiment(sections: Sections, dataset: Dataset | None) -> Iterator[Fi
 
 
 def _repeated(values: tuple[object, ...] | None, path: Keys, what: str) -> Iterator[Finding]:
+    seen = set()
     for index, value in enumerate(values or ()):
-        if value in (values or ())[:index]:
+        if value in seen:
             yield Finding((*path, index), f"the {what} {value} stands twice", hint="remove one of them")
+        seen.add(value)
 
 
 def _use(sections: Sections) -> Iterator[Finding]:

@@ -31,7 +31,7 @@ def check_network(sections: Sections) -> Iterator[Finding]:
 
 def _heads(width: int, heads: int, path: Keys, what: str, also: tuple[Keys, ...] = ()) -> Iterator[Finding]:
     if width % heads:
-        divisors = listed(number for number in range(1, width + 1) if width % number == 0)
+        divisors = listed(number for number in range(1, min(width, 256) + 1) if width % number == 0)
         yield Finding((*path, "heads"), f"{heads} heads do not divide {what}", divisors, also=((*path, "width"), *also))
 
 

@@ -46,5 +46,5 @@ class Dataset(Spec):
     description: str = ""
     source: Source
     split: Split
-    modalities: Annotated[dict[Slug, Shape], Field(min_length=1)]
+    modalities: Annotated[dict[Slug, Shape], Field(min_length=1, max_length=100)]
     target: Target

@@ -33,15 +33,15 @@ class Experiment(Spec):
     kind: Literal["experiment"]
     description: str = ""
     data: Slug
-    modalities: Annotated[dict[Slug, Modality], Field(min_length=1)]
-    use: Annotated[tuple[Slug, ...], Field(min_length=1, strict=False)] | None = None
+    modalities: Annotated[dict[Slug, Modality], Field(min_length=1, max_length=100)]
+    use: Annotated[tuple[Slug, ...], Field(min_length=1, max_length=100, strict=False)] | None = None
     fill: Fill = Zeros()
     fusion: Fusion
     task: Task
     modulation: Modulation = NoModulation()
     classifiers: Classifiers = Classifiers()
     training: Training
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False)] = (0,)
 
     def used(self) -> dict[str, Modality]:
         """The modalities that take part, in the order of the document."""

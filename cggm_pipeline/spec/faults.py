@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from cggm_pipeline.errors import Problem
+from cggm_pipeline.spec.advice import advice, count_of, quoted, slug_hint
 from cggm_pipeline.spec.base import SLUG_RULE, Kind
 from cggm_pipeline.spec.describe import annotations_of, describe, kinds, members, strip
 from cggm_pipeline.spec.layers import Finding, Stack
 from cggm_pipeline.spec.load import Keys
 from cggm_pipeline.spec.nearest import did_you_mean, listed
-from cggm_pipeline.spec.scalars import value_of
-from cggm_pipeline.spec.text import capped
+from cggm_pipeline.spec.text import MAX_TOLD, capped
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ def findings(error: ValidationError, root: type[BaseModel], stack: Stack) -> lis
     """Every fault of a document that `root` refused, at most one for each place and reason."""
     found: dict[tuple[Keys, str], Finding] = {}
     for detail in error.errors(include_url=False, include_context=False):
+        if len(found) >= MAX_TOLD:
+            break
         spot = _walk(root, detail["loc"])
         kind = detail["type"]
         reason = kind if kind in ("extra_forbidden", "missing") else "value"
@@ -121,14 +123,14 @@ def _finding(kind: str, spot: _Spot, value: Any, stack: Stack) -> Finding:
         return Finding(spot.path[:-1], f"'{name}' is missing", describe(spot.annotation), f"add {name}:", on="key")
     if spot.is_key:
         name = str(spot.path[-1])
-        return Finding(spot.path, f"{_quoted(name)} is not a name", SLUG_RULE, _slug_hint(name), on="key")
+        return Finding(spot.path, f"{quoted(name)} is not a name", SLUG_RULE, slug_hint(name), on="key")
     if kind == "union_tag_invalid":
         return _unknown_kind(spot, value)
     if kind == "union_tag_not_found":
         return Finding(spot.path, "'kind' is missing", listed(kinds(spot.annotation)), "add kind:", on="key")
     if kind in ("too_short", "too_long"):
         few = {"too_short": "has too few items", "too_long": "has too many items"}[kind]
-        return Finding(spot.path, f"{stack.written(spot.path)} {few}", _count(spot.annotation))
+        return Finding(spot.path, f"{stack.written(spot.path)} {few}", count_of(spot.annotation))
     return _wrong_value(kind, spot, value, stack)
 
 
@@ -148,7 +150,7 @@ def _unknown_kind(spot: _Spot, value: Any) -> Finding:
     hint, allowed = did_you_mean(str(tag), kinds(spot.annotation))
     return Finding(
         path,
-        f"{_quoted(tag)} is not a kind of {what.removesuffix('s') if what == 'transforms' else what}",
+        f"{quoted(tag)} is not a kind of {what.removesuffix('s') if what == 'transforms' else what}",
         allowed,
         hint,
     )
@@ -163,69 +165,5 @@ def _wrong_value(kind: str, spot: _Spot, value: Any, stack: Stack) -> Finding:
         return Finding(spot.path, f"{written} is more than {limits.get('le')}", describe(spot.annotation))
     if value is None and spot.optional:
         return Finding(spot.path, f"{written} is not {describe(spot.annotation)}", hint="remove it to get the default")
-    hint, allowed = _advice(spot.annotation, value)
+    hint, allowed = advice(spot.annotation, value)
     return Finding(spot.path, f"{written} is not {describe(spot.annotation)}", allowed, hint)
-
-
-def _advice(annotation: Any, value: Any) -> tuple[str, str]:
-    """What to do about a wrong value, and the allowed ones where `describe` does not say them."""
-    bare = [strip(member)[0] for member in members(annotation)]
-    words = [str(word) for member in bare if get_origin(member) is Literal for word in get_args(member)]
-    named = kinds(annotation)
-    if isinstance(value, str) and value in named:
-        return f"write {{kind: {value}}}", ""
-    if isinstance(value, str) and words:
-        return did_you_mean(value, words)[0], ""
-    if isinstance(value, str):
-        return _text_advice(value, bare, describe(annotation))
-    if isinstance(value, float) and int in bare and value.is_integer():
-        return f"write {int(value)}", ""
-    return "", ""
-
-
-def _text_advice(value: str, bare: list[Any], described: str) -> tuple[str, str]:
-    number = value_of(value.strip().replace("_", ""))
-    if bool in bare and value.lower() in ("yes", "no", "on", "off", "y", "n"):
-        return "write true or false", ""
-    if not isinstance(number, str | bool | None) and (int in bare or float in bare):
-        return f"write {number}, without quotes or underscores", ""
-    if "a name" in described:
-        return _slug_hint(value), SLUG_RULE
-    if "a path" in described:
-        return "write it from the project's folder, with /", "no leading /, no .., nothing that a shell would expand"
-    return "", ""
-
-
-def _slug_hint(name: str) -> str:
-    slug = slugified(name)
-    return f"for example '{slug}'" if slug and slug != name else ""
-
-
-def slugified(text: str) -> str:
-    """The text as a name: lower case, everything but letters and digits to single hyphens."""
-    return "-".join(_words(text.lower()))
-
-
-def _words(text: str) -> Iterator[str]:
-    word = ""
-    for character in text + " ":
-        if character.isascii() and character.isalnum():
-            word += character
-        elif word:
-            yield word
-            word = ""
-
-
-def _count(annotation: Any) -> str:
-    limits = next((limits for _, limits in map(strip, members(annotation)) if limits), {})
-    bare = next((bare for bare, _ in map(strip, members(annotation)) if get_origin(bare) is tuple), None)
-    if bare is not None and get_args(bare)[-1] is not Ellipsis:
-        return f"exactly {len(get_args(bare))} items"
-    least, most = limits.get("min_length"), limits.get("max_length")
-    return " and ".join([f"at least {least}"] * bool(least) + [f"at most {most}"] * bool(most))
-
-
-def _quoted(value: object) -> str:
-    text = str(value)
-    text = "".join(character if character.isprintable() else " " for character in text)
-    return f"'{text if len(text) <= 60 else text[:59] + '…'}'"

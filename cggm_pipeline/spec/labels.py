@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from cggm_pipeline.spec.advice import slugified
 from cggm_pipeline.spec.base import SLUG_PATTERN, SLUG_RULE
-from cggm_pipeline.spec.faults import slugified
 
 RESERVED = frozenset({"evaluation", "report", "metrics", "cost", "table", "tables", "datasets", "data"})
 """Names of files and folders that stand beside the rows' own in runs/TABLE/ and specs/resolved/."""

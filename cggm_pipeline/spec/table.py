@@ -32,4 +32,4 @@ class Table(Spec):
     sweep: dict[str, Annotated[tuple[Any, ...], Field(min_length=1, strict=False)]] = Field(default_factory=dict)
     baseline: str | None = None
     metric: Slug | None = None
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] | None = None
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False)] | None = None

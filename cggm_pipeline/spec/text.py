@@ -72,12 +72,8 @@ def located(file: str, text: str, mark: Mark, key: str, message: str, *, allowed
     """A problem at a mark of a text, with the line shown and its part underlined."""
     line, column, width = mark
     lines = _lines(text)
-    source = lines[line - 1] if 0 < line <= len(lines) else ""
-    source = printable(source)
-    if column > _MAX_SHOWN:
-        source = ""
-    elif len(source) > _MAX_SHOWN:
-        source = source[: _MAX_SHOWN - 1] + "…"
+    whole = lines[line - 1] if 0 < line <= len(lines) and column <= _MAX_SHOWN else ""
+    source = printable(whole if len(whole) <= _MAX_SHOWN else whole[: _MAX_SHOWN - 1] + "…")
     width = max(1, min(width, len(source.rstrip()) - column + 1))
     message, allowed, hint = printable(message), printable(allowed), printable(hint)
     return Problem(file, line, column, printable(key), message, allowed, hint, source.rstrip(), width)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from cggm_pipeline.data.batches import Batches
 from cggm_pipeline.errors import TrainingError
 from cggm_pipeline.modulations.base import Modulation
@@ -76,6 +78,11 @@ def fit(
         except NotFiniteError as error:
             error.history, error.seconds = loop.history, loop.seconds
             raise
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"the GPU's memory is used up ({str(error).splitlines()[0]}). A larger training.accumulate cuts a "
+                "batch into smaller pieces with nearly the same result; CGGM_WORKERS=1 trains one seed at a time"
+            ) from error
         network.load_state_dict(loop.selection.weights)
         accelerator.free_memory()
         steps = len(loop.history) * loop.steps_per_epoch

@@ -63,8 +63,8 @@ class Loop:
         content, note = self._checkpoints.load()
         if content is not None:
             self._load(content)
-            epoch = self.position[0]
-            self._tell(note=f"{note + '; ' if note else ''}continuing at epoch {epoch} of {self._options.epochs}")
+            where = f"continuing at epoch {self.position[0]} of {self._options.epochs}"
+            self._tell(note="; ".join(filter(None, [note, f"{where} (spec, data and code unchanged since)"])))
 
     def run(self) -> None:
         """All epochs that are left."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch.optim import Optimizer
@@ -79,4 +79,4 @@ def _half_cosine(epochs: int, warmup: int, final: float) -> Callable[[int], floa
     return factor
 
 
-SCHEDULES = {"constant": constant, "plateau": plateau, "cosine": cosine, "step": step}
+SCHEDULES: Mapping[str, Callable[..., Schedule]] = {"constant": constant, "plateau": plateau, "cosine": cosine, "step": step}

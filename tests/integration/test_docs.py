@@ -1,15 +1,20 @@
-"""Every Python example of README.md and docs/ runs, in the order of its file and in an empty folder.
+"""Every Python example of README.md and docs/ runs, in the order of its file.
 
-A block after the comment `<!-- not executed -->` is left out. The folder holds a copy of the project's specs.
+A block after the comment `<!-- not executed -->` is left out. It runs in a folder with the project's specs
+and the prepared digits.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from cggm_pipeline.cli import cggm
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(?P<before>[^\n]*)\n+```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -30,11 +35,21 @@ def examples(text: str) -> list[tuple[int, str]]:
 WITH_EXAMPLES = [file for file in FILES if str(file.relative_to(ROOT)) not in OWN_TEST and examples(file.read_text())]
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The project's specs and the prepared digits: what the examples take for granted."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "specs", folder / "specs")
+    with contextlib.chdir(folder):
+        result = CliRunner().invoke(cggm, ["prepare", "digits"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
 @pytest.mark.parametrize("file", WITH_EXAMPLES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_examples_run(file, tmp_path, monkeypatch):
+def test_examples_run(file, project, tmp_path, monkeypatch):
+    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    if (ROOT / "specs").is_dir():  # examples load specs by their path in the project
-        shutil.copytree(ROOT / "specs", tmp_path / "specs")
     namespace = {"__name__": "__main__"}
     for line, code in examples(file.read_text()):
         padded = "\n" * (line - 2) + code  # a traceback then names the line of the document

@@ -56,7 +56,14 @@ def test_a_spec_becomes_a_report(repository: Repository) -> None:
 
 def test_what_git_keeps(repository: Repository) -> None:
     kept = set(repository.run("git", "ls-files").split())
-    assert {"cggm_pipeline/build/train.py", "dvc.yaml", "dvc.lock", RESOLVED, "specs/splits/digits.csv", "runs/small/metrics.json"} <= kept
+    assert {
+        "cggm_pipeline/build/train.py",
+        "dvc.yaml",
+        "dvc.lock",
+        RESOLVED,
+        "specs/splits/digits.csv",
+        "runs/small/metrics.json",
+    } <= kept
     assert not [name for name in kept if name.startswith(("data/", ".cggm/", "runs/small/ogm-ge", "runs/small/report"))]
 
 

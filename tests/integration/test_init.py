@@ -54,6 +54,12 @@ def test_its_stages_are_those_of_this_repository() -> None:
         assert len(ours.splitlines()) <= 25
 
 
+def test_no_file_of_it_is_hidden_from_a_wheel() -> None:
+    parts = {part for path in PROJECT.rglob("*") for part in path.relative_to(PROJECT).parts}
+    assert parts
+    assert not [part for part in parts if part.startswith(".")]
+
+
 def test_the_digits_are_the_real_ones() -> None:
     lines = digits_csv().splitlines()
     assert len(lines) == 1 + 1797

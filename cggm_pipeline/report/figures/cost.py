@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 from matplotlib.axes import Axes
 
+from cggm_pipeline.report.costs import Cost
 from cggm_pipeline.report.figures import rows as lines
 from cggm_pipeline.report.figures.style import Figure, Look, Panel, panel, width_of
-from cggm_pipeline.report.table import Cost, Table
+from cggm_pipeline.report.table import Table
 
 MEASURES: tuple[tuple[str, str, Callable[[Cost], float | None]], ...] = (
     ("step", "Time per step [ms]", lambda cost: None if cost.step is None else 1000 * cost.step),

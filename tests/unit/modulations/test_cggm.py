@@ -94,6 +94,30 @@ def test_stable_teaches_the_encoders_and_never_turns_them_round():
     assert all(p.grad.abs().sum() > 0 for p in net.encoders.parameters())
 
 
+def test_stable_is_a_weighted_mean_of_joint_and_own_gradient():
+    """grad(encoder i) = rho (B_i dL/dtheta_i + (1 - B_i) dL_i/dtheta_i), B and the guidance being the record's."""
+    net, method = build("cggm", preset="stable", rho=1.2, lam=0.0)
+    optimizer = optimizer_of(net, method)
+    data = list(batches("abc", 6, 16))
+    train(net, method, optimizer, data[:5])
+    step = step_of(net, *data[5])
+    joint = functional.cross_entropy(step.logits, step.target)
+    optimizer.zero_grad()
+    expected = {}
+    for name, encoder in net.encoders.items():
+        own = functional.cross_entropy(method.classifiers[name](step.features[name]), step.target)
+        expected[name] = [
+            torch.autograd.grad(loss, list(encoder.parameters()), retain_graph=True) for loss in (joint, own)
+        ]
+    record = method.backward(joint, step)
+    assert len({round(b.item(), 3) for b in record["B"].values()}) == 3
+    for name, encoder in net.encoders.items():
+        b = record["B"][name]
+        assert b.item() == pytest.approx(1 / (1 + record["guidance"][name].item()))
+        for parameter, whole, own in zip(encoder.parameters(), *expected[name], strict=True):
+            torch.testing.assert_close(parameter.grad, 1.2 * (b * whole + (1 - b) * own))
+
+
 def test_the_penalty_is_lam_l_gm_plus_the_classifiers_losses():
     net, method = build("cggm", preset="paper", lam=0.3)
     inputs, target = next(batches("abc", 1, 8))

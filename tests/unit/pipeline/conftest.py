@@ -40,7 +40,11 @@ rows:
 """
 OWN_DATASET = """version: 1
 kind: dataset
-source: {kind: table, path: PATH, columns: {left: {columns: [a, b], type: numbers}, right: {columns: [c], type: numbers}}, target: y}
+source:
+  kind: table
+  path: PATH
+  columns: {left: {columns: [a, b], type: numbers}, right: {columns: [c], type: numbers}}
+  target: y
 split: {kind: random}
 modalities:
   left: {shape: [2]}

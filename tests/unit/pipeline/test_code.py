@@ -20,7 +20,7 @@ FILES = {
     "cggm_pipeline/build/train.py": "from cggm_pipeline.build.tables import x\n"
     "from cggm_pipeline.modulations import Base\nfrom cggm_pipeline import errors, __version__\n"
     "def train():\n    from cggm_pipeline.data import late as other\n",
-    "cggm_pipeline/data/late.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import cggm_pipeline.unused\n",
+    "cggm_pipeline/data/late.py": "import typing\nif typing.TYPE_CHECKING:\n    import cggm_pipeline.unused\n",
     "cggm_pipeline/unused.py": "",
     "cggm_pipeline/modulations/__init__.py": "from cggm_pipeline.modulations.base import Base\n"
     "from cggm_pipeline.modulations.one import One\nfrom .two import Two as Second\n",

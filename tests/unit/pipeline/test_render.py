@@ -13,7 +13,7 @@ STAGE = Stage(
     name="train-a--b",
     command=("python", "stages/train.py", "a; rm -rf /", "b c"),
     desc="train: a/b # ${not} a template",
-    deps=("data/prepared/a", "we'ird: \"path\""),
+    deps=("data/prepared/a", 'we\'ird: "path"'),
     params={"specs/resolved/a/b.yaml": ("data", "modalities.x")},
     outs=(Out("runs/a/b/train"), Out("runs/a/b/cost.json", cache=False), Out("kept", cache=False, persist=True)),
     metrics=(Out("runs/a/metrics.json", cache=False),),

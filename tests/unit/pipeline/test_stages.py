@@ -170,7 +170,9 @@ def test_an_experiment_whose_name_cannot_name_a_stage(small: Path) -> None:
 
 
 def test_all_problems_of_all_documents_at_once(small: Path) -> None:
-    write_specs(small, {"datasets/broken.yaml": "version: 1\nkind: dataset\n", "experiments/broken.yaml": "version: 2\n"})
+    write_specs(
+        small, {"datasets/broken.yaml": "version: 1\nkind: dataset\n", "experiments/broken.yaml": "version: 2\n"}
+    )
     with pytest.raises(SpecError) as caught:
         read_documents(Project(small))
     files = {Path(problem.file).parent.name for problem in caught.value.problems}

@@ -55,6 +55,12 @@ def quiet():
         yield Console(file=file)
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """No figures, where a test is not about them: they take most of a report's time."""
+    monkeypatch.setattr("cggm_pipeline.report.figures.draw", lambda table, material: [])
+
+
 def test_the_page_is_whole_and_takes_nothing_from_outside(written, quiet):
     text = write("digits", written.root, quiet).read_text(encoding="utf-8")
     page = Page(text)
@@ -78,7 +84,7 @@ def test_what_people_write_is_text_and_never_markup(written, quiet):
     assert any("alert(1)" in words for words in page.words)
 
 
-def test_the_reading_says_what_the_intervals_say(written, quiet):
+def test_the_reading_says_what_the_intervals_say(written, quiet, undrawn):
     text = " ".join(" ".join(Page(write("digits", written.root, quiet).read_text("utf-8")).words).split())
     assert "Better than Joint training: Joint + unimodal losses" in text
     assert "Not told apart from Joint + unimodal losses: CGGM (stable)" in text
@@ -88,7 +94,7 @@ def test_the_reading_says_what_the_intervals_say(written, quiet):
     assert "14 intervals at 95 %: even if no method differed, about 0.7 would exclude 0 by chance." in text
 
 
-def test_failures_are_in_the_page(written, quiet):
+def test_failures_are_in_the_page(written, quiet, undrawn):
     for seed in written.seeds:
         written.fail("ogm-ge", seed)
     text = write("digits", written.root, quiet).read_text("utf-8")
@@ -96,7 +102,7 @@ def test_failures_are_in_the_page(written, quiet):
     assert "<strong>Failed:</strong> OGM-GE." in text
 
 
-def test_few_seeds_are_called_few(written, quiet):
+def test_few_seeds_are_called_few(written, quiet, undrawn):
     few = type(written)(written.root / "few", seeds=(0, 1)).write()
     assert "2 seeds are few" in write("digits", few.root, quiet).read_text("utf-8")
 
@@ -109,7 +115,7 @@ def test_nothing_was_run_yet(written, quiet, tmp_path):
     assert text.count("not run") >= 8
 
 
-def test_a_banner_of_the_data_stands_above_everything(written, quiet):
+def test_a_banner_of_the_data_stands_above_everything(written, quiet, undrawn):
     path = written.runs / "joint" / "train" / "manifest.json"
     path.write_text(path.read_text().replace("{", '{"banner": "Synthetic twin: these numbers mean nothing.", ', 1))
     text = write("digits", written.root, quiet).read_text("utf-8")
@@ -125,7 +131,7 @@ def test_four_files_are_written_and_the_same_bytes_again(written, quiet):
     assert not list(written.runs.glob(".*"))
 
 
-def test_a_failed_write_leaves_what_stood_there(written, quiet, monkeypatch):
+def test_a_failed_write_leaves_what_stood_there(written, quiet, undrawn, monkeypatch):
     write("digits", written.root, quiet)
     before = (written.runs / "table.md").read_bytes()
 

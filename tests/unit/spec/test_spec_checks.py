@@ -13,6 +13,20 @@ TEXT = "  text: {encoder: {kind: transformer, width: 40, heads: 5}}\n"
 BOTH = "{kind: transformer, heads: 5}"
 
 EXPERIMENTS = [
+    (
+        "{kind: transformer, width: 40, heads: 5}",
+        "{kind: conv, output: pyramid}",
+        "5:41: modalities.audio.encoder.output",
+        "a pyramid needs images (C, H, W); 'audio' is of shape (50, 5)",
+        "",
+    ),
+    (
+        "heads: 5}}\n  text",
+        "heads: 5}, transforms: [{kind: normalise, mean: [1, 2], std: [1]}]}\n  text",
+        "5:99: modalities.audio.transforms.0.mean",
+        "2 numbers for 5 channels; 'audio' is of shape (50, 5)",
+        "",
+    ),
     ("  text:", "  txt:", "6:3: modalities.txt", "'mosi' has no modality 'txt'", "did you mean 'text'?"),
     (TEXT, "", "8:20: modulation.kind", "cggm balances 2 modalities or more, one is in use", "use kind: none"),
     ("task:", "use: [text]\ntask:", "10:20: modulation.kind", "one is in use", "use kind: none"),
@@ -83,6 +97,7 @@ EXPERIMENTS = [
 ]
 
 DATASETS = [
+    ("[text], type: npy", "[label], type: npy", "7:22: source.columns.text.columns.0", "'label' is the target", ""),
     ("path: data/raw/mosi/mosi.csv", "path: ../mosi.csv", "5:9: source.path", "../mosi.csv is not a path inside", ""),
     ("path: data/raw/mosi/mosi.csv", "path: /etc/passwd", "5:9: source.path", "/etc/passwd is not a path inside", ""),
     ("path: data/raw/mosi/mosi.csv", "path: a/../../b", "5:9: source.path", "a/../../b is not a path inside", ""),

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -160,3 +161,22 @@ def test_show_of_what_is_not_there(desk: Desk) -> None:
         error = CliRunner().invoke(show_.command, arguments).exception
         assert isinstance(error, CggmError)
         assert message in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("doubled keys", "a: 1\n" * 100_000),
+        ("unknown keys", "".join(f"k{number}: 1\n" for number in range(60_000))),
+        ("not finite", "seeds: [" + ".nan, " * 100_000 + "1]\n"),
+        ("wrong items", "use: [" + "1, " * 200_000 + "1]\n"),
+        ("many modalities", "modalities:\n" + "".join(f"  m{number}: 1\n" for number in range(50_000))),
+    ],
+    ids=lambda value: value if len(value) < 20 else "",
+)
+def test_a_hostile_file_is_answered_in_seconds(desk: Desk, name: str, text: str) -> None:
+    """No work that grows with the square of a file; a hundred problems of a kind are told, not a hundred thousand."""
+    began = time.process_time()
+    found = desk.problems("experiments/x.yaml", "version: 1\nkind: experiment\n" + text)
+    assert time.process_time() - began < 10
+    assert 1 <= len(found) <= 300

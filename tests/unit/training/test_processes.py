@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -36,25 +37,25 @@ def double(one):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    conftest_batched = dict(batch_size=25, dropout=0.0, clip=0.8)
     prepared, out = Prepared.open(Path(sys.argv[1])), Path(sys.argv[2])
     torch.set_default_dtype(torch.float64)
-    for modulation in sys.argv[3:]:
+    for modulation, batch_size in {batches!r}.items():
         for epochs in (1, 3):  # the second goes on from the checkpoint of the first
-            one = double(conftest.make_problem(prepared, modulation, epochs=epochs, accumulate=1, **conftest_batched))
+            one = double(conftest.make_problem(prepared, modulation, epochs=epochs, batch_size=batch_size, dropout=0.0))
             fitted = fit(*one.arguments(), state=out / modulation, key="k")
         assert len(fitted.history) == 3
         if os.environ.get("RANK", "0") == "0":
             torch.save(fitted.network.state_dict(), out / f"{{modulation}}.pt")
             (out / f"{{modulation}}.txt").write_text(repr(fitted.history[-1]["valid_loss"]))
 """
-MODULATIONS = ("none", "unimodal_losses", "cggm-paper", "cggm-released")
+BATCHES = {"none": 25, "unimodal_losses": 25, "cggm-paper": 40, "cggm-released": 40, "cggm-stable": 40}
+"""Batches of 25 do not halve: 13 and 12 samples, weighted. Scores of CGGM are means over processes, so equal halves."""
 
 
 def run(folder: Path, prepared: Path, processes: int) -> Path:
     folder.mkdir()
     driver = folder / "driver.py"
-    driver.write_text(DRIVER.format(tests=str(Path(__file__).parent)))
+    driver.write_text(DRIVER.format(tests=str(Path(__file__).parent), batches=BATCHES))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -69,12 +70,10 @@ def run(folder: Path, prepared: Path, processes: int) -> Path:
 
 
 def start(driver: Path, prepared: Path, folder: Path, settings: dict[str, str]) -> subprocess.Popen[str]:
-    import os
-
     root = str(Path(__file__).resolve().parents[3])
     fixed = {"PYTHONPATH": root, "MASTER_ADDR": "127.0.0.1", "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, str(driver), str(prepared), str(folder), *MODULATIONS],
+        [sys.executable, str(driver), str(prepared), str(folder)],
         env={**os.environ, **fixed, **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -84,15 +83,14 @@ def start(driver: Path, prepared: Path, folder: Path, settings: dict[str, str]) 
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(prepared, tmp_path):
-    """Batches of 25 do not halve: 13 and 12 samples, weighted. Scores of CGGM are means over unequal halves, though."""
     one, two = run(tmp_path / "one", prepared.folder, 1), run(tmp_path / "two", prepared.folder, 2)
-    for modulation in ("none", "unimodal_losses"):
+    for modulation in BATCHES:
         alone, together = (torch.load(folder / f"{modulation}.pt", weights_only=True) for folder in (one, two))
         for name, tensor in alone.items():
-            torch.testing.assert_close(together[name], tensor, rtol=0, atol=1e-9, msg=f"{modulation}: {name}")
+            torch.testing.assert_close(together[name], tensor, rtol=0, atol=1e-6, msg=f"{modulation}: {name}")
 
 
-class Asked(Exception):
+class AskedError(Exception):
     """The host asked the device for a value."""
 
 
@@ -104,7 +102,7 @@ def test_a_step_moves_nothing_to_the_host(problem, monkeypatch, modulation, chan
     """Everything between two batches, logging and NaN flags included; torch's optimiser too, as it is fused."""
 
     def asked(*arguments, **keywords):
-        raise Asked
+        raise AskedError
 
     names = ("item", "cpu", "tolist", "numpy", "__bool__", "__float__", "__int__", "__index__")
 
@@ -123,8 +121,8 @@ def test_a_step_moves_nothing_to_the_host(problem, monkeypatch, modulation, chan
 
 def test_the_guard_of_the_test_above_guards(problem, monkeypatch):
     def asked(*arguments, **keywords):
-        raise Asked
+        raise AskedError
 
     monkeypatch.setattr(torch.Tensor, "tolist", asked)
-    with pytest.raises(Asked):
+    with pytest.raises(AskedError):
         fit(*problem(epochs=1).arguments())

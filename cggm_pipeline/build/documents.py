@@ -1,0 +1,13 @@
+"""The dataset document behind an experiment. Torch-free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cggm_pipeline.spec import Dataset, Experiment, Project, load_dataset, load_resolved
+
+
+def dataset_of(experiment: Experiment, root: Path) -> Dataset:
+    """The document of an experiment's data: as resolved, or where it was not compiled, as it is written."""
+    resolved = root / "specs" / "resolved" / "datasets" / f"{experiment.data}.yaml"
+    return load_resolved(resolved, Dataset) if resolved.is_file() else load_dataset(experiment.data, Project(root)).spec

@@ -1,0 +1,122 @@
+"""`cggm train` and the five lines of Python: what a row leaves, which seeds are kept, what is said when data are missing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from pyarrow import parquet
+
+from cggm_pipeline.build import build
+from cggm_pipeline.build.data import prepare
+from cggm_pipeline.build.evaluate import evaluate
+from cggm_pipeline.build.seeds import workers_for
+from cggm_pipeline.build.train import train
+from cggm_pipeline.cli.predict_ import command as predict_command
+from cggm_pipeline.cli.train_ import command as train_command
+from cggm_pipeline.errors import BuildError, CggmError, DataError, TrainingError
+from cggm_pipeline.evaluation.evaluate import evaluate as measure
+from cggm_pipeline.spec import Project, dump, load_dataset, load_experiment
+
+
+
+def test_a_row_is_left_whole(trained):
+    names = sorted(str(path.relative_to(trained)) for path in trained.rglob("*") if path.is_file())
+    files = ("history.csv", "model.safetensors", "summary.json")
+    shared = ("train/dataset.yaml", "train/experiment.yaml", "train/manifest.json")
+    seeds = tuple(f"train/seed-{seed}/{name}" for seed in (0, 1) for name in files)
+    assert [name for name in names if not name.endswith(".lock")] == ["cost.json", *shared, *seeds]
+    summary = json.loads((trained / "train/seed-0/summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert summary["selected_epoch"] in (0, 1)
+    assert summary["classifier_parameters"] > 0
+    assert 0.05 <= summary["temperature"] <= 20
+    assert json.loads((trained / "cost.json").read_text())["seeds"].keys() == {"0", "1"}
+
+
+def test_bits_of_a_seed_do_not_depend_on_the_list_of_seeds(trained, project):
+    spec = load_experiment("small", Project(project)).spec
+    train(spec, project / "runs/alone", key="alone", project=project, seeds=[1])
+    for name in ("model.safetensors", "history.csv", "summary.json"):
+        alone, together = (folder / "train/seed-1" / name for folder in (project / "runs/alone", trained))
+        found, expected = alone.read_bytes(), together.read_bytes()
+        assert found.replace(b'\\"key\\": \\"alone\\"', b'\\"key\\": \\"table\\"') == expected
+
+
+def test_finished_seeds_are_kept_when_one_is_added(project):
+    spec = load_experiment("small", Project(project)).spec
+    train(spec, project / "runs/more", key="more", project=project, seeds=[0])
+    kept = project / ".cggm/state/more/seed-0/finished/model.safetensors"
+    before = kept.stat().st_mtime_ns
+    train(spec, project / "runs/more", key="more", project=project, seeds=[0, 2])
+    assert kept.stat().st_mtime_ns == before
+    assert (project / "runs/more/train/seed-2/model.safetensors").is_file()
+
+
+def test_the_number_of_workers(monkeypatch):
+    monkeypatch.setattr("cggm_pipeline.build.seeds._gpus", lambda: 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.delenv("CGGM_WORKERS")
+    assert [workers_for(jobs, threads) for jobs, threads in ((5, 1), (20, 1), (5, 3), (1, 1), (0, 1), (5, 99))] == [
+        5,
+        8,
+        2,
+        1,
+        1,
+        1,
+    ]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert workers_for(5, 1) == 1
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.setenv("CGGM_WORKERS", "many")
+    with pytest.raises(TrainingError, match="CGGM_WORKERS is 'many'"):
+        workers_for(5, 1)
+
+
+def test_five_lines_of_python(project, monkeypatch):
+    monkeypatch.chdir(project)
+    run = build(load_experiment("small").spec, seed=0, device="cpu")
+    fitted = run.fit()
+    found = run.evaluate("valid")
+    assert found["accuracy"] == fitted.history[fitted.selected]["valid_accuracy"]
+
+
+def test_class_weights_come_from_the_prepared_training_split(project, monkeypatch):
+    monkeypatch.chdir(project)
+    run = build(load_experiment("small").spec, device="cpu")
+    counts = np.array(run.prepared.manifest.class_counts["train"])
+    logits, target = torch.randn(50, 10), torch.randint(10, (50,))
+    weight = torch.tensor(counts.sum() / (10 * counts), dtype=torch.float32)
+    expected = torch.nn.functional.cross_entropy(logits, target, weight=weight)
+    torch.testing.assert_close(run.built.task.loss(logits, target), expected)
+
+
+def test_the_command_trains_and_prints_a_table(project):
+    result = invoke(project, train_command, "small", "--seeds", "0,1", "--out", "runs/cli")
+    assert result.exit_code == 0, result.output
+    assert "valid accuracy" in result.output
+    assert "±" in result.output
+    assert (project / "runs/cli/train/seed-1/model.safetensors").is_file()
+
+
+def test_what_is_not_prepared_is_said_with_the_command(project):
+    text = SMALL.replace("data: digits", "data: more")
+    (project / "specs/datasets/more.yaml").write_text(DIGITS)
+    (project / "specs/experiments/more.yaml").write_text(text)
+    with pytest.raises(DataError, match="cggm prepare more"):
+        invoke(project, train_command, "more")
+
+
+def test_seeds_that_are_no_numbers(project):
+    result = invoke(project, train_command, "small", "--seeds", "0;1")
+    assert result.exit_code == 2
+    assert "0,1,2" in result.output
+
+
