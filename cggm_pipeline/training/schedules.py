@@ -79,4 +79,9 @@ def _half_cosine(epochs: int, warmup: int, final: float) -> Callable[[int], floa
     return factor
 
 
-SCHEDULES: Mapping[str, Callable[..., Schedule]] = {"constant": constant, "plateau": plateau, "cosine": cosine, "step": step}
+SCHEDULES: Mapping[str, Callable[..., Schedule]] = {
+    "constant": constant,
+    "plateau": plateau,
+    "cosine": cosine,
+    "step": step,
+}

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner, Result
-from pyarrow import parquet
 
-from cggm_pipeline.build import build
 from cggm_pipeline.build.data import prepare
-from cggm_pipeline.build.evaluate import evaluate
-from cggm_pipeline.build.seeds import workers_for
 from cggm_pipeline.build.train import train
-from cggm_pipeline.cli.predict_ import command as predict_command
-from cggm_pipeline.cli.train_ import command as train_command
-from cggm_pipeline.errors import BuildError, CggmError, DataError, TrainingError
-from cggm_pipeline.evaluation.evaluate import evaluate as measure
 from cggm_pipeline.spec import Project, dump, load_dataset, load_experiment
 
 DIGITS = """\
@@ -90,7 +81,7 @@ def write_points(path: Path, number: int, *, target: bool = True) -> None:
             )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
     documents = {
@@ -103,7 +94,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = root / "specs" / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    shutil.copytree(Path(__file__).parents[2] / "stages", root / "stages")
+    shutil.copytree(Path(__file__).parents[3] / "stages", root / "stages")
     write_points(root / "points.csv", 200)
     for name in ("digits", "points"):
         prepare(load_dataset(name, Project(root)).spec, name, root)
@@ -116,7 +107,7 @@ def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(project: Path) -> Path:
     """A trained row, runs/table/small, and its resolved documents."""
     os.environ["CGGM_WORKERS"] = "1"
@@ -133,12 +124,14 @@ def trained(project: Path) -> Path:
     return project / "runs/table/small"
 
 
-def invoke(project: Path, command, *arguments: str) -> Result:
-    before = Path.cwd()
-    os.chdir(project)
-    try:
-        return CliRunner().invoke(command, list(arguments), catch_exceptions=False)
-    finally:
-        os.chdir(before)
+@pytest.fixture
+def invoke(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Call a command of `cggm` inside the project; errors are raised."""
+    monkeypatch.chdir(project)
+    return lambda command, *arguments: CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=False)
 
 
+@pytest.fixture(scope="session")
+def new_points() -> Callable[..., None]:
+    """A function that writes points without targets to a CSV."""
+    return lambda path, number: write_points(path, number, target=False)

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from click.testing import CliRunner, Result
-from pyarrow import parquet
 
 from cggm_pipeline.build import build
-from cggm_pipeline.build.data import prepare
 from cggm_pipeline.build.evaluate import evaluate
-from cggm_pipeline.build.seeds import workers_for
 from cggm_pipeline.build.train import train
-from cggm_pipeline.cli.predict_ import command as predict_command
-from cggm_pipeline.cli.train_ import command as train_command
-from cggm_pipeline.errors import BuildError, CggmError, DataError, TrainingError
+from cggm_pipeline.errors import BuildError, CggmError
 from cggm_pipeline.evaluation.evaluate import evaluate as measure
-from cggm_pipeline.spec import Project, dump, load_dataset, load_experiment
-
+from cggm_pipeline.spec import Project, dump, load_experiment
 
 
 def test_a_table_is_evaluated(trained, project):
@@ -65,7 +54,12 @@ def test_evaluation_reads_the_selected_weights(trained, project):
 
 def test_a_failed_seed_fails_no_table(trained, project, tmp_path):
     """A rate that overflows: the row says where it stopped, and the table's other numbers stand."""
-    text = SMALL.replace("lr: 5.0e-3", "lr: 1.0e+38").replace("kind: adam", "kind: sgd")
+    text = (
+        (project / "specs/experiments/small.yaml")
+        .read_text()
+        .replace("lr: 5.0e-3", "lr: 1.0e+38")
+        .replace("kind: adam", "kind: sgd")
+    )
     wild = project / "specs/experiments/wild.yaml"
     wild.write_text(text)
     summaries = train(

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from click.testing import CliRunner, Result
 from pyarrow import parquet
 
 from cggm_pipeline.build import build
-from cggm_pipeline.build.data import prepare
-from cggm_pipeline.build.evaluate import evaluate
-from cggm_pipeline.build.seeds import workers_for
 from cggm_pipeline.build.train import train
 from cggm_pipeline.cli.predict_ import command as predict_command
-from cggm_pipeline.cli.train_ import command as train_command
-from cggm_pipeline.errors import BuildError, CggmError, DataError, TrainingError
-from cggm_pipeline.evaluation.evaluate import evaluate as measure
-from cggm_pipeline.spec import Project, dump, load_dataset, load_experiment
+from cggm_pipeline.errors import BuildError, CggmError, DataError
+from cggm_pipeline.spec import Project, load_experiment
 
 
-
-def test_predictions_for_prepared_data(trained, project, tmp_path):
-    result = invoke(
-        project, predict_command, str(trained), "data/prepared/digits", "--out", str(tmp_path / "p.parquet")
-    )
+def test_predictions_for_prepared_data(trained, project, tmp_path, invoke):
+    result = invoke(predict_command, str(trained), "data/prepared/digits", "--out", str(tmp_path / "p.parquet"))
     assert result.exit_code == 0, result.output
     assert "mean of 2 seeds" in result.output
     table = parquet.read_table(tmp_path / "p.parquet")
@@ -39,10 +26,10 @@ def test_predictions_for_prepared_data(trained, project, tmp_path):
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
 
 
-def test_one_seed_gives_its_calibrated_probabilities(trained, project, tmp_path):
+def test_one_seed_gives_its_calibrated_probabilities(trained, project, tmp_path, invoke):
     seed = trained / "train/seed-0"
     out = tmp_path / "p.csv"
-    result = invoke(project, predict_command, str(seed), "data/prepared/digits", "--split", "valid", "--out", str(out))
+    result = invoke(predict_command, str(seed), "data/prepared/digits", "--split", "valid", "--out", str(out))
     assert "one seed" in result.output
     with out.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -57,12 +44,12 @@ def test_one_seed_gives_its_calibrated_probabilities(trained, project, tmp_path)
     assert [row["prediction"] for row in rows] == [str(k) for k in expected.argmax(1).tolist()]
 
 
-def test_predictions_for_a_csv_without_targets(project, tmp_path):
+def test_predictions_for_a_csv_without_targets(project, tmp_path, invoke, new_points):
     spec = load_experiment("sides", Project(project)).spec
     train(spec, project / "runs/sides", key="sides", project=project)
-    write_points(tmp_path / "new.csv", 60, target=False)
+    new_points(tmp_path / "new.csv", 60)
     out = tmp_path / "p.csv"
-    result = invoke(project, predict_command, str(project / "runs/sides"), str(tmp_path / "new.csv"), "--out", str(out))
+    result = invoke(predict_command, str(project / "runs/sides"), str(tmp_path / "new.csv"), "--out", str(out))
     assert result.exit_code == 0, result.output
     with out.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -85,29 +72,26 @@ def test_predictions_for_a_csv_without_targets(project, tmp_path):
         ("points.csv", "p.csv", "reads no CSV"),
     ],
 )
-def test_what_cannot_be_predicted_is_named(trained, project, tmp_path, data, out, message):
+def test_what_cannot_be_predicted_is_named(trained, project, tmp_path, data, out, message, invoke):
     with pytest.raises(CggmError, match=message):
-        invoke(project, predict_command, str(trained), data, "--out", str(tmp_path / out))
+        invoke(predict_command, str(trained), data, "--out", str(tmp_path / out))
     assert not (tmp_path / out).exists()
 
 
-def test_a_folder_without_a_run_is_named(project, tmp_path):
+def test_a_folder_without_a_run_is_named(project, tmp_path, invoke):
     with pytest.raises(BuildError, match="no trained run is here"):
-        invoke(project, predict_command, str(tmp_path), "data/prepared/digits", "--out", str(tmp_path / "p.csv"))
+        invoke(predict_command, str(tmp_path), "data/prepared/digits", "--out", str(tmp_path / "p.csv"))
 
 
-def test_a_bad_csv_is_told_by_line(project, tmp_path):
+def test_a_bad_csv_is_told_by_line(project, tmp_path, invoke):
     spec = load_experiment("sides", Project(project)).spec
     train(spec, project / "runs/sides", key="sides", project=project)
     (tmp_path / "new.csv").write_text("name,x,y,t\np1,1.0,wide,2.0\n")
     with pytest.raises(DataError, match=r"new.csv:2.*wide"):
         invoke(
-            project,
             predict_command,
             str(project / "runs/sides"),
             str(tmp_path / "new.csv"),
             "--out",
             str(tmp_path / "p.csv"),
         )
-
-

@@ -1,30 +1,20 @@
-"""`cggm train` and the five lines of Python: what a row leaves, which seeds are kept, what is said when data are missing."""
+"""`cggm train` and the five lines of Python: what a row leaves, which seeds are kept, what is said without data."""
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
-from pyarrow import parquet
 
 from cggm_pipeline.build import build
-from cggm_pipeline.build.data import prepare
-from cggm_pipeline.build.evaluate import evaluate
 from cggm_pipeline.build.seeds import workers_for
 from cggm_pipeline.build.train import train
-from cggm_pipeline.cli.predict_ import command as predict_command
 from cggm_pipeline.cli.train_ import command as train_command
-from cggm_pipeline.errors import BuildError, CggmError, DataError, TrainingError
-from cggm_pipeline.evaluation.evaluate import evaluate as measure
-from cggm_pipeline.spec import Project, dump, load_dataset, load_experiment
-
+from cggm_pipeline.errors import DataError, TrainingError
+from cggm_pipeline.spec import Project, load_experiment
 
 
 def test_a_row_is_left_whole(trained):
@@ -98,25 +88,23 @@ def test_class_weights_come_from_the_prepared_training_split(project, monkeypatc
     torch.testing.assert_close(run.built.task.loss(logits, target), expected)
 
 
-def test_the_command_trains_and_prints_a_table(project):
-    result = invoke(project, train_command, "small", "--seeds", "0,1", "--out", "runs/cli")
+def test_the_command_trains_and_prints_a_table(project, invoke):
+    result = invoke(train_command, "small", "--seeds", "0,1", "--out", "runs/cli")
     assert result.exit_code == 0, result.output
     assert "valid accuracy" in result.output
     assert "±" in result.output
     assert (project / "runs/cli/train/seed-1/model.safetensors").is_file()
 
 
-def test_what_is_not_prepared_is_said_with_the_command(project):
-    text = SMALL.replace("data: digits", "data: more")
-    (project / "specs/datasets/more.yaml").write_text(DIGITS)
+def test_what_is_not_prepared_is_said_with_the_command(project, invoke):
+    text = (project / "specs/experiments/small.yaml").read_text().replace("data: digits", "data: more")
+    (project / "specs/datasets/more.yaml").write_text((project / "specs/datasets/digits.yaml").read_text())
     (project / "specs/experiments/more.yaml").write_text(text)
     with pytest.raises(DataError, match="cggm prepare more"):
-        invoke(project, train_command, "more")
+        invoke(train_command, "more")
 
 
-def test_seeds_that_are_no_numbers(project):
-    result = invoke(project, train_command, "small", "--seeds", "0;1")
+def test_seeds_that_are_no_numbers(project, invoke):
+    result = invoke(train_command, "small", "--seeds", "0;1")
     assert result.exit_code == 2
     assert "0,1,2" in result.output
-
-

@@ -25,8 +25,8 @@ def tiny():
     views, targets = {}, {}
     for split, count in (("train", 96), ("valid", 32), ("test", 32)):
         target = random.integers(0, 3, count)
-        vector = np.eye(3)[target] @ np.full((3, 4), 1.0) + np.eye(3, 4)[target] * 3 + random.normal(0, 0.3, (count, 4))
-        image = target[:, None, None, None] + random.normal(0, 0.3, (count, 1, 8, 8))
+        vector = np.eye(3, 4)[target] * 3 + random.normal(0, 1, (count, 4))
+        image = target[:, None, None, None] + random.normal(0, 2, (count, 1, 8, 8))
         views[split] = {"vector": vector.astype(np.float32), "image": image.astype(np.float32)}
         targets[split] = target
     return real_data.Data(views, targets)
@@ -37,9 +37,10 @@ def tiny():
 def test_every_method_trains(method, hidden, tiny):
     protocol = Protocol(epochs=2, batch_size=16, hidden=hidden, lr=1e-2)
     outcome = run(tiny, protocol, {**METHODS, **ABLATIONS}[method], seed=0)
-    assert 0.25 <= outcome.test <= 1
+    wild = "paper" in method or "released" in method
+    assert wild or outcome.test > 0.6
     assert set(outcome.probes) == {"vector", "image"}
-    assert outcome.negative == 0 or "paper" in method or "released" in method
+    assert wild == (outcome.negative > 0)
 
 
 def test_methods_start_from_the_same_network_and_differ(tiny):
