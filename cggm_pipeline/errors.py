@@ -52,8 +52,12 @@ class DataError(CggmError):
 
 
 class BuildError(CggmError):
-    """A valid spec cannot become a network here: a missing weight file, an unknown timm model, shapes that do not meet."""
+    """A valid spec cannot become a network here: missing weights, an unknown timm model, shapes that do not meet."""
 
 
 class TrainingError(CggmError):
     """Training had to stop: a value that is not finite, a checkpoint that is damaged, an output that is in use."""
+
+
+class OutputError(CggmError):
+    """A file could not be written: a full disk, a folder that may not be written. What stood there is unchanged."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from cggm_pipeline.data.manifest import SPLITS
 from cggm_pipeline.data.splits import Split
 from cggm_pipeline.data.targets import shortened
 from cggm_pipeline.errors import DataError
+from cggm_pipeline.whole import write_whole
 
 
 def header(split: Split, number: int) -> str:
@@ -26,19 +27,10 @@ def write(path: Path, split: Split, ids: Sequence[str], splits: Sequence[str]) -
         f"# Drawn once by `cggm prepare {path.stem}`, then pinned: commit it. Delete it to draw again.",
         "id,split",
     ]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="") as stream:
-            stream.write("\n".join(lines) + "\n")
-            csv.writer(stream, lineterminator="\n").writerows(sorted(zip(ids, splits, strict=True)))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise DataError(f"{path}: the split cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    text = io.StringIO()
+    text.write("\n".join(lines) + "\n")
+    csv.writer(text, lineterminator="\n").writerows(sorted(zip(ids, splits, strict=True)))
+    write_whole(path, text.getvalue())
 
 
 def read(path: Path, split: Split, ids: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from cggm_pipeline.report.markdown import markdown
 from cggm_pipeline.report.material import gather
 from cggm_pipeline.report.specs import read_table
 from cggm_pipeline.report.terminal import show
-from cggm_pipeline.report.whole import write_whole
+from cggm_pipeline.whole import write_whole
 
 
 def write(table: str, root: Path, console: Console | None = None) -> Path:

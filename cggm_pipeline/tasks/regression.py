@@ -40,7 +40,7 @@ class Regression(Task):
         return self._score(logits, _shaped(target, logits))
 
     def _sign(self, logits: Tensor, target: Tensor) -> Tensor:
-        return ((logits > 0) == (target > 0)).to(logits.dtype).mean()
+        return ((logits > 0) == (target > 0)).double().mean()
 
     def _exp_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         return (-self._loss(logits, target)).exp()

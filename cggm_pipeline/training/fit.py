@@ -24,7 +24,7 @@ class Fitted:
     """What a training gave. `network` carries the weights of epoch `selected`, chosen on the validation split.
 
     `history`: one mapping of column to number per epoch. `seconds`: time in the loop, over all continuations.
-    `memory`: peak bytes. `steps`: optimiser steps made.
+    `memory`: peak bytes. `steps`: optimiser steps made. `step_seconds`: what one took, validation left out.
     """
 
     network: Network
@@ -32,6 +32,7 @@ class Fitted:
     selected: int
     seconds: float
     steps: int
+    step_seconds: float
     memory: int
 
 
@@ -89,4 +90,5 @@ def fit(
         selected = loop.selection.epoch
         assert selected is not None  # at least one epoch was run, now or before the checkpoint
         memory = peak_memory(accelerator.device)
-    return Fitted(network, loop.history, selected, loop.seconds, steps, memory)
+    step_seconds = loop.timed[0] / max(loop.timed[1], 1)
+    return Fitted(network, loop.history, selected, loop.seconds, steps, step_seconds, memory)

@@ -29,7 +29,10 @@ EPOCH_SECONDS = 1.0
 
 
 class Loop:
-    """One seed's training. `position` is the next step: (epoch, index within it)."""
+    """One seed's training. `position` is the next step: (epoch, index within it).
+
+    `seconds`: in the loop, validation and checkpoints included. `timed`: seconds of whole runs of steps, and their number.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Loop:
         self.history: list[dict[str, float]] = []
         self.position = (0, 0)
         self.seconds = 0.0
+        self.timed = (0.0, 0)
         self._checkpoints: Checkpoints | None = None
         self._saved = self._told = time.monotonic()
         rng.seed_all(options.seed + 100_003 * accelerator.process_index)
@@ -88,7 +92,8 @@ class Loop:
             self.position = (epoch, index + 1)
             self.seconds = before + time.monotonic() - started
             self._between_steps()
-        self._watch.check()
+        self._watch.check()  # waits for the device, so that the clock tells what the steps took
+        self.timed = (self.timed[0] + time.monotonic() - started, self.timed[1] + self.position[1] - start)
         self._finish_epoch(epoch)
         self.seconds = before + time.monotonic() - started
         self._save(EPOCH_SECONDS)
@@ -152,11 +157,12 @@ class Loop:
         return parts if scaler is None else {**parts, "scaler": scaler}
 
     def _state(self) -> dict[str, Any]:
-        own = {"position": self.position, "history": self.history, "seconds": self.seconds}
+        own = {"position": self.position, "history": self.history, "seconds": self.seconds, "timed": self.timed}
         return {**own, **{name: part.state_dict() for name, part in self._parts().items()}}
 
     def _load(self, content: dict[str, Any]) -> None:
-        self.position, self.history, self.seconds = content["position"], content["history"], content["seconds"]
+        self.position, self.history = content["position"], content["history"]
+        self.seconds, self.timed = content["seconds"], content["timed"]
         if self.position[1]:
             self._modulation.start_epoch(self.position[0])  # sets what is no buffer; the buffers come next
         for name, part in self._parts().items():

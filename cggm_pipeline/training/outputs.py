@@ -37,7 +37,8 @@ def write_finished(
         SUMMARY: _json({"status": "finished", **summary}),
     }
     _write_folder(folder, files)
-    _write_cost(folder, fitted.seconds, fitted.steps, fitted.memory, device)
+    cost = {"seconds": fitted.seconds, "steps": fitted.steps, "step_seconds": fitted.step_seconds}
+    _write_cost(folder, {**cost, "memory": fitted.memory, "device": device})
 
 
 def write_failed(folder: Path, error: NotFiniteError, *, summary: Mapping[str, Any], device: str) -> None:
@@ -51,7 +52,8 @@ def write_failed(folder: Path, error: NotFiniteError, *, summary: Mapping[str, A
     files = {FAILED: _json(failed), SUMMARY: _json({"status": "failed", **summary})}
     files[HISTORY] = history_csv(error.history).encode()
     _write_folder(folder, files)
-    _write_cost(folder, error.seconds, error.step + 1, None, device)
+    cost = {"seconds": error.seconds, "steps": error.step + 1, "step_seconds": None, "memory": None}
+    _write_cost(folder, {**cost, "device": device})
 
 
 def history_csv(history: Sequence[Mapping[str, float]]) -> str:
@@ -69,10 +71,8 @@ def module_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _write_cost(folder: Path, seconds: float, steps: int, memory: int | None, device: str) -> None:
+def _write_cost(folder: Path, cost: Mapping[str, Any]) -> None:
     """Beside the folder: seconds in the loop and per step, peak bytes, and where. Differs from run to run."""
-    per_step = round(seconds / steps, 6) if steps else None
-    cost = {"seconds": round(seconds, 3), "steps": steps, "step_seconds": per_step, "memory": memory, "device": device}
     write_bytes(folder.parent / COST, _json(cost))
 
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from cggm_pipeline.errors import DataError
+from cggm_pipeline.errors import OutputError
 from cggm_pipeline.report import write
 
 HOSTILE = '</title><script>alert(1)</script><img src=x onerror="alert(2)">'
@@ -139,7 +139,7 @@ def test_a_failed_write_leaves_what_stood_there(written, quiet, undrawn, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(DataError, match=r"table\.md could not be written: No space left"):
+    with pytest.raises(OutputError, match=r"table\.md: could not be written \(No space left"):
         write("digits", written.root, quiet)
     assert (written.runs / "table.md").read_bytes() == before
     assert not list(written.runs.glob(".*"))

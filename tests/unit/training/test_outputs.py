@@ -61,7 +61,7 @@ def test_cost_is_apart(problem, tmp_path):
     _, fitted = written(tmp_path / "finished", problem)
     cost = json.loads((tmp_path / "cost.json").read_text())
     assert cost["steps"] == fitted.steps == 14
-    assert cost["step_seconds"] == pytest.approx(cost["seconds"] / 14, rel=0.05)
+    assert 0 < cost["step_seconds"] <= cost["seconds"] / 14
     assert cost["memory"] > 2**20
 
 
