@@ -30,7 +30,7 @@ from cggm_pipeline.evaluation.predictors.plain import Predictions, predict
 from cggm_pipeline.evaluation.probes import Probe, classify, probe_all, regress
 from cggm_pipeline.spec import Experiment, load_resolved
 from cggm_pipeline.spec.load import read
-from cggm_pipeline.training.atomic import write_text
+from cggm_pipeline.whole import write_whole
 
 SPLITS = ("valid", "test")
 PROBES: Mapping[str, Probe] = {"classes": classify, "values": regress}
@@ -69,7 +69,7 @@ def evaluate(table: str, project: Path) -> None:
             (folder / "confusion.json").write_text(_json({row: counts.tolist() for row, counts in matrices.items()}))
     finally:
         torch.set_num_threads(threads)
-    write_text(runs / "metrics.json", _json(summarise(list(rows), measured)))
+    write_whole(runs / "metrics.json", _json(summarise(list(rows), measured)))
 
 
 def summarise(rows: list[str], measured: list[Measured]) -> dict[str, Any]:

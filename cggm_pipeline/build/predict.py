@@ -25,8 +25,8 @@ from cggm_pipeline.data.problems import Problems
 from cggm_pipeline.errors import BuildError, DataError
 from cggm_pipeline.evaluation.predictors.plain import predict as forward
 from cggm_pipeline.spec.sources import Table
-from cggm_pipeline.training.atomic import write_bytes
 from cggm_pipeline.training.machine import chosen_device
+from cggm_pipeline.whole import write_whole
 
 SPLIT = "test"
 """The split that a CSV's rows become; they are only predicted."""
@@ -50,7 +50,7 @@ def predict(run: Path, data: Path, out: Path, *, split: str = SPLIT, device: str
         batches = build_batches(trained.experiment, prepared, split, device=where, statistics=trained.manifest)
         values = torch.stack([_values(trained, seed, batches, where) for seed in trained.seeds]).mean(0)
     table = pa.table({"id": ids, **COLUMNS[trained.dataset.target.kind](values.numpy(), trained)})
-    write_bytes(out, FORMATS[out.suffix](table))
+    write_whole(out, FORMATS[out.suffix](table))
     return len(ids), len(trained.seeds)
 
 

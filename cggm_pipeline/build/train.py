@@ -17,7 +17,7 @@ from cggm_pipeline.build.seeds import train_seeds, workers_for
 from cggm_pipeline.data.output import locked, replaced
 from cggm_pipeline.data.prepared import read_manifest
 from cggm_pipeline.spec import Dataset, Experiment, dump
-from cggm_pipeline.training.atomic import write_text
+from cggm_pipeline.whole import write_whole
 
 
 def train(
@@ -68,4 +68,4 @@ def _assemble(jobs: Sequence[Job], out: Path, experiment: Experiment, dataset: D
         (folder / "dataset.yaml").write_text(dump(dataset), encoding="utf-8")
         shutil.copyfile(manifest, folder / "manifest.json")
     cost = {str(job.seed): json.loads((job.state / "cost.json").read_text()) for job in jobs}
-    write_text(out / "cost.json", json.dumps({"seeds": cost}, indent=2) + "\n")
+    write_whole(out / "cost.json", json.dumps({"seeds": cost}, indent=2) + "\n")

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from cggm_pipeline.errors import TrainingError
-from cggm_pipeline.training.atomic import write_bytes
+from cggm_pipeline.whole import write_whole
 
 MAGIC = b"cggm checkpoint 1\n"
 CURRENT, PREVIOUS = "checkpoint.pt", "previous.pt"
@@ -36,7 +36,7 @@ class Checkpoints:
         current = self._folder / CURRENT
         if current.exists():
             os.replace(current, self._folder / PREVIOUS)
-        write_bytes(current, MAGIC + hashlib.sha256(payload).digest() + payload)
+        write_whole(current, MAGIC + hashlib.sha256(payload).digest() + payload)
 
     def load(self) -> tuple[dict[str, Any] | None, str]:
         """The newest sound checkpoint (None: start anew), and a note for the user where that was not the newest.

@@ -31,7 +31,7 @@ EPOCH_SECONDS = 1.0
 class Loop:
     """One seed's training. `position` is the next step: (epoch, index within it).
 
-    `seconds`: in the loop, validation and checkpoints included. `timed`: seconds of whole runs of steps, and their number.
+    `seconds`: in the loop, validation included. `timed`: the seconds that runs of steps took, and their number.
     """
 
     def __init__(

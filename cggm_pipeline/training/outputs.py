@@ -16,9 +16,9 @@ from typing import Any
 import safetensors.torch
 from torch import nn
 
-from cggm_pipeline.training.atomic import sync_folder, write_bytes
 from cggm_pipeline.training.fit import Fitted
 from cggm_pipeline.training.watch import NotFiniteError
+from cggm_pipeline.whole import sync, write_whole
 
 WEIGHTS, HISTORY, SUMMARY, FAILED, COST = "model.safetensors", "history.csv", "summary.json", "failed.json", "cost.json"
 METADATA = "cggm"
@@ -73,7 +73,7 @@ def module_parameters(module: nn.Module) -> int:
 
 def _write_cost(folder: Path, cost: Mapping[str, Any]) -> None:
     """Beside the folder: seconds in the loop and per step, peak bytes, and where. Differs from run to run."""
-    write_bytes(folder.parent / COST, _json(cost))
+    write_whole(folder.parent / COST, _json(cost))
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -81,10 +81,10 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     for name, content in files.items():
-        write_bytes(temporary / name, content)
+        write_whole(temporary / name, content)
     shutil.rmtree(folder, ignore_errors=True)
     temporary.replace(folder)
-    sync_folder(folder.parent)
+    sync(folder.parent)
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

@@ -1,8 +1,7 @@
-"""The loop's parts, each alone: log, watch, checkpoints, selection, shares, groups, random generators, atomic files."""
+"""The loop's parts, each alone: log, watch, checkpoints, selection, shares, groups, random generators."""
 
 from __future__ import annotations
 
-import errno
 import math
 import pickle
 import random
@@ -15,7 +14,7 @@ from torch import nn
 from cggm_pipeline.data.batches import Batch
 from cggm_pipeline.data.input import Input
 from cggm_pipeline.errors import TrainingError
-from cggm_pipeline.training import atomic, rng
+from cggm_pipeline.training import rng
 from cggm_pipeline.training.checkpoint import Checkpoints
 from cggm_pipeline.training.groups import parameter_groups
 from cggm_pipeline.training.log import EpochLog
@@ -170,23 +169,3 @@ def test_a_checkpoint_that_would_run_code_is_not_read(tmp_path):
     with pytest.raises(TrainingError, match="damaged"):
         Checkpoints(tmp_path, key="k", seed=0).load()
     assert not marker.exists()
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "folder" / "file"
-    atomic.write_text(path, "before")
-
-    def full(handle):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(atomic.os, "fsync", full)
-    with pytest.raises(TrainingError, match=r"could not be written \(No space left on device\)"):
-        atomic.write_text(path, "after")
-    assert path.read_text() == "before"
-    assert [p.name for p in path.parent.iterdir()] == ["file"]
-
-
-def test_a_file_has_the_rights_of_any_new_file(tmp_path):
-    (tmp_path / "plain").write_text("x")
-    atomic.write_text(tmp_path / "ours", "x")
-    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -8,8 +8,7 @@ import os
 import pytest
 import torch
 
-from cggm_pipeline.errors import TrainingError
-from cggm_pipeline.training import atomic
+from cggm_pipeline.errors import OutputError, TrainingError
 from cggm_pipeline.training.fit import Fitted, fit
 from cggm_pipeline.training.schedules import cosine
 
@@ -209,11 +208,9 @@ def test_a_full_disk_is_a_clear_error_and_leaves_the_last_checkpoint(problem, wh
         return real(handle)
 
     with monkeypatch.context() as patch:
-        patch.setattr(atomic.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         one = problem("none", **options())
-        with pytest.raises(
-            TrainingError, match=r"checkpoint.pt: could not be written \(No space left.*Free some space"
-        ):
+        with pytest.raises(OutputError, match=r"checkpoint.pt: could not be written \(No space left.*Free some space"):
             fit(*one.arguments(), state=tmp_path, key="k")
     assert not list(tmp_path.glob(".*.tmp"))
     identical(finish(problem, "none", tmp_path), whole("none"))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import os
 
 import pytest
 import torch
 from safetensors import safe_open
 
-from cggm_pipeline.errors import TrainingError
-from cggm_pipeline.training import atomic
+from cggm_pipeline.errors import OutputError
 from cggm_pipeline.training.fit import fit
 from cggm_pipeline.training.outputs import history_csv, write_failed, write_finished
 from cggm_pipeline.training.watch import NotFiniteError
@@ -82,8 +82,8 @@ def test_a_full_disk_leaves_no_folder(problem, tmp_path, monkeypatch):
 
     fitted = fit(*problem(epochs=1).arguments())
     with monkeypatch.context() as patch:
-        patch.setattr(atomic.os, "fsync", full)
-        with pytest.raises(TrainingError, match="No space left"):
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OutputError, match="No space left"):
             write_finished(tmp_path / "finished", fitted, metadata={}, summary={}, device="cpu")
     assert not (tmp_path / "finished").exists()
     write_finished(tmp_path / "finished", fitted, metadata={}, summary={}, device="cpu")
