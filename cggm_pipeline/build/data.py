@@ -8,14 +8,16 @@ from time import monotonic
 
 import numpy as np
 
+from cggm_pipeline.build.documents import prepared_folder
 from cggm_pipeline.build.narration import counting, say
 from cggm_pipeline.build.raw_files import changes, remember, remembered
 from cggm_pipeline.build.tables import TABLES, implementation
 from cggm_pipeline.data import pins, splits
 from cggm_pipeline.data.manifest import File, Form
-from cggm_pipeline.data.prepared import Content, read_manifest, write
+from cggm_pipeline.data.prepared import read_manifest
 from cggm_pipeline.data.problems import Problems
 from cggm_pipeline.data.sources.base import Raw, Source
+from cggm_pipeline.data.writing import Content, write
 from cggm_pipeline.errors import DataError
 from cggm_pipeline.spec.dataset import Dataset
 
@@ -28,11 +30,6 @@ TARGETS: Mapping[str, str] = {
     "classes": "cggm_pipeline.data.targets:Classes",
     "values": "cggm_pipeline.data.targets:Values",
 }
-
-
-def prepared_folder(name: str, root: Path) -> Path:
-    """Where a dataset's prepared form lies in a project."""
-    return root / "data" / "prepared" / name
 
 
 def pinned_split(name: str, root: Path) -> Path:

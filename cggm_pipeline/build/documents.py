@@ -1,4 +1,4 @@
-"""The dataset document behind an experiment. Torch-free."""
+"""Where the data of an experiment stand in a project: their document, their prepared folder. Torch-free."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def dataset_of(experiment: Experiment, root: Path) -> Dataset:
     """The document of an experiment's data: as resolved, or where it was not compiled, as it is written."""
     resolved = root / "specs" / "resolved" / "datasets" / f"{experiment.data}.yaml"
     return load_resolved(resolved, Dataset) if resolved.is_file() else load_dataset(experiment.data, Project(root)).spec
+
+
+def prepared_folder(name: str, root: Path) -> Path:
+    """Where a dataset's prepared form lies in a project."""
+    return root / "data" / "prepared" / name

@@ -20,7 +20,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from cggm_pipeline.build.run import Run, build
-from cggm_pipeline.build.weights import load_weights, network_digest
+from cggm_pipeline.build.weights import load_weights, spec_digest
 from cggm_pipeline.data.output import replaced
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.evaluation.confusion import confusion
@@ -105,7 +105,7 @@ def _trained(experiment: Experiment, folder: Path, project: Path) -> Iterator[Ru
         if not path.is_dir():
             raise BuildError(f"{path}: error: this seed is not trained\n  Train it: `dvc repro`")
         run = build(experiment, seed, project=project)
-        load_weights(run.built.network, path / "model.safetensors", network_digest(experiment, run.dataset))
+        load_weights(run.built.network, path / "model.safetensors", spec_digest(experiment, run.dataset))
         yield run
 
 

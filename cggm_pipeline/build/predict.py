@@ -20,8 +20,9 @@ from cggm_pipeline.build.tables import TABLES, implementation
 from cggm_pipeline.build.trained import Trained, find_trained
 from cggm_pipeline.data.batches import Batches
 from cggm_pipeline.data.manifest import Form
-from cggm_pipeline.data.prepared import Content, Prepared, write
+from cggm_pipeline.data.prepared import Prepared
 from cggm_pipeline.data.problems import Problems
+from cggm_pipeline.data.writing import Content, write
 from cggm_pipeline.errors import BuildError, DataError
 from cggm_pipeline.evaluation.predictors.plain import predict as forward
 from cggm_pipeline.spec.sources import Table

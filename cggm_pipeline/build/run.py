@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cggm_pipeline.build.batches import build_batches
-from cggm_pipeline.build.data import prepared_folder
-from cggm_pipeline.build.documents import dataset_of
+from cggm_pipeline.build.documents import dataset_of, prepared_folder
 from cggm_pipeline.build.network import Built, build_network
 from cggm_pipeline.build.training import build_options
 from cggm_pipeline.data.batches import Batches

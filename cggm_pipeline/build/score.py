@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cggm_pipeline.build.batches import build_batches
-from cggm_pipeline.build.data import prepared_folder
+from cggm_pipeline.build.documents import prepared_folder
 from cggm_pipeline.build.trained import find_trained
 from cggm_pipeline.data.prepared import Prepared
 from cggm_pipeline.evaluation.evaluate import evaluate

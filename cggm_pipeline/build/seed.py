@@ -10,7 +10,7 @@ from typing import Any
 from cggm_pipeline import __version__
 from cggm_pipeline.build.job import Job
 from cggm_pipeline.build.run import Run, build
-from cggm_pipeline.build.weights import network_digest
+from cggm_pipeline.build.weights import spec_digest
 from cggm_pipeline.data.output import locked
 from cggm_pipeline.evaluation.calibration import fit_temperature
 from cggm_pipeline.evaluation.predictors.plain import predict
@@ -42,7 +42,7 @@ def train_seed(job: Job, progress: Progress) -> None:
 
 
 def _metadata(job: Job) -> dict[str, str]:
-    return {"network": network_digest(job.experiment, job.dataset), "key": job.key, "seed": str(job.seed)}
+    return {"spec": spec_digest(job.experiment, job.dataset), "seed": str(job.seed)}
 
 
 def _summary(run: Run) -> dict[str, Any]:

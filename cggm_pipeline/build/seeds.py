@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
+from multiprocessing.context import BaseContext
 from typing import Any
 
 from cggm_pipeline.build.job import Job
@@ -18,6 +19,9 @@ from cggm_pipeline.errors import TrainingError
 from cggm_pipeline.training.moment import Moment, Progress
 
 TICK = 0.1
+PRELOADED = ["cggm_pipeline.build.seed", "torch._dynamo", "sklearn.metrics"]
+"""What a training imports: here, at the optimiser's first step (torch's own doing), and at the first epoch's end."""
+
 _queue: Any = None  # in a worker: where its moments go
 
 
@@ -42,7 +46,7 @@ def train_seeds(jobs: Sequence[Job], workers: int, progress: Progress) -> None:
         for job in jobs:
             train_seed(job, progress)
         return
-    context = multiprocessing.get_context("spawn")
+    context = _context()
     queue = context.SimpleQueue()
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_enter, initargs=(queue,)) as pool:
         waiting: set[Future[None]] = {pool.submit(_work, job) for job in jobs}
@@ -55,6 +59,15 @@ def train_seeds(jobs: Sequence[Job], workers: int, progress: Progress) -> None:
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _context() -> BaseContext:
+    """Without a GPU, workers are forked from one process that has imported everything once; CUDA cannot be forked."""
+    if _gpus():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
 
 
 def _follow(waiting: set[Future[None]], queue: Any, progress: Progress) -> None:

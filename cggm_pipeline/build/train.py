@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cggm_pipeline.build.data import prepared_folder
 from cggm_pipeline.build.display import Display
-from cggm_pipeline.build.documents import dataset_of
+from cggm_pipeline.build.documents import dataset_of, prepared_folder
 from cggm_pipeline.build.job import Job
 from cggm_pipeline.build.seeds import train_seeds, workers_for
 from cggm_pipeline.data.output import locked, replaced

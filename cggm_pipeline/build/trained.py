@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from cggm_pipeline.build.network import Built, build_network
-from cggm_pipeline.build.weights import load_weights, network_digest
+from cggm_pipeline.build.weights import load_weights, spec_digest
 from cggm_pipeline.data.manifest import Manifest
 from cggm_pipeline.data.prepared import read_manifest
 from cggm_pipeline.errors import BuildError
@@ -30,7 +30,7 @@ class Trained:
         """The network of one seed with its trained weights. BuildError where they are damaged or of another spec."""
         counts = self.manifest.class_counts.get("train")
         built = build_network(self.experiment, self.dataset, seed=0, device=device, class_counts=counts)
-        load_weights(built.network, seed / WEIGHTS, network_digest(self.experiment, self.dataset))
+        load_weights(built.network, seed / WEIGHTS, spec_digest(self.experiment, self.dataset))
         return built
 
     @staticmethod

@@ -15,27 +15,31 @@ from cggm_pipeline.spec import Dataset, Experiment
 from cggm_pipeline.spec.stamp import digest
 from cggm_pipeline.training.outputs import METADATA
 
+UNTRACKED = frozenset({"version", "kind", "description", "seeds", "use", "modalities"})
+"""Sections that change no seed's weights; of the modalities those in use are taken one by one."""
 
-def network_digest(experiment: Experiment, dataset: Dataset) -> str:
-    """Sixteen hex digits of everything that decides which network a spec means, and how its inputs are made."""
-    used = experiment.used()
-    parts = {
-        "modalities": {name: modality.model_dump(mode="json") for name, modality in sorted(used.items())},
-        "shapes": {name: dataset.modalities[name].model_dump(mode="json") for name in sorted(used)},
-        "target": dataset.target.model_dump(mode="json"),
-        "fill": experiment.fill.model_dump(mode="json"),
-        "fusion": experiment.fusion.model_dump(mode="json"),
-        "task": experiment.task.model_dump(mode="json"),
-        "data": experiment.data,
-    }
-    return digest(parts)
+
+def spec_digest(experiment: Experiment, dataset: Dataset) -> str:
+    """Sixteen hex digits of everything in the documents that decides a seed's weights: network, data, training.
+
+    The code is not part of it: where a change of code changes no weight, the weights' file stays the same.
+    """
+    used = sorted(experiment.used())
+    shapes = {name: dataset.modalities[name].model_dump(mode="json") for name in used}
+    return digest(
+        {
+            **experiment.model_dump(mode="json", exclude=set(UNTRACKED)),
+            "modalities": {name: experiment.modalities[name].model_dump(mode="json") for name in used},
+            "dataset": {"modalities": shapes, "target": dataset.target.model_dump(mode="json")},
+        }
+    )
 
 
 def load_weights(network: Network, path: Path, expected: str) -> dict[str, Any]:
     """Put the weights of `path` into the network; returns the file's metadata.
 
     Raises BuildError where the file is missing or damaged, or belongs to another spec than `expected`, a
-    `network_digest`.
+    `spec_digest`.
     """
     if not path.is_file():
         raise BuildError(
@@ -44,7 +48,7 @@ def load_weights(network: Network, path: Path, expected: str) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as file:
             metadata: dict[str, Any] = json.loads((file.metadata() or {}).get(METADATA, "{}"))
-            found = metadata.get("network")
+            found = metadata.get("spec")
             if found == expected:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
     except (SafetensorError, OSError, ValueError, AttributeError) as error:
@@ -53,7 +57,7 @@ def load_weights(network: Network, path: Path, expected: str) -> dict[str, Any]:
         ) from error
     if found != expected:
         raise BuildError(
-            f"{path}: error: these weights belong to another spec (network {found}, the spec says {expected})\n"
+            f"{path}: error: these weights belong to another spec (digest {found}, this spec has {expected})\n"
             "  Train again: `dvc repro`, or `cggm train SPEC`"
         )
     _load(network, tensors, path)

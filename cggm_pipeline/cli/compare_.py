@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from cggm_pipeline.errors import CggmError
+
 
 @click.command("compare")
 @click.argument("one", metavar="RUN", type=click.Path(path_type=Path))
@@ -22,6 +24,8 @@ def command(one: Path, other: Path, everything: bool) -> None:
     """
     from cggm_pipeline.report.compare import compare
 
+    for path in (one, other):
+        _check(path)
     comparison = compare(one, other)
     click.echo(f"{comparison.one.name}  →  {comparison.other.name}")
     changes = [(key, _shown(first), _shown(second)) for key, first, second in comparison.changes]
@@ -31,6 +35,19 @@ def command(one: Path, other: Path, everything: bool) -> None:
     lines = [_metric(found) for found in wanted]
     head = ("metric", "first", "second", "second − first [95 %]", "over")
     click.echo("\n".join(_aligned([head, *lines])) if lines else "  no metric: neither run was evaluated")
+
+
+def _check(path: Path) -> None:
+    """A folder that is not there is a CggmError with the nearest runs."""
+    if path.is_dir():
+        return
+    from cggm_pipeline.spec.nearest import did_you_mean
+
+    runs = sorted(str(train.parent) for train in Path("runs").glob("**/train") if train.is_dir())
+    beside = [run for run in runs if Path(run).name == path.name] if path.parent == Path() else []
+    hint, allowed = did_you_mean(str(path), runs)
+    hint = f"did you mean '{beside[0]}'?" if beside else hint
+    raise CggmError(f"error: there is no run '{path}'{'; ' + hint if hint else ''}\n  (runs: {allowed or 'none here'})")
 
 
 def _metric(found: object) -> tuple[str, ...]:
@@ -49,7 +66,7 @@ def _covers(covers: str) -> str:
 
 
 def _shown(value: object) -> str:
-    return "null" if value is None else str(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:

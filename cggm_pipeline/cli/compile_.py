@@ -13,6 +13,7 @@ import click
 def command(check: bool, force: bool) -> None:
     """Write specs/resolved/ (every default written out) and every dvc.yaml."""
     from cggm_pipeline.pipeline.generate import generate
+    from cggm_pipeline.pipeline.raw import all_missing
     from cggm_pipeline.pipeline.workspace import differences, write
     from cggm_pipeline.spec import Project
 
@@ -30,3 +31,5 @@ def command(check: bool, force: bool) -> None:
     for difference in found:
         click.echo(f"{'removed' if difference.what == 'left over' else 'wrote'} {difference.path}")
     click.echo(f"{len(files)} generated files, {len(found)} changed")
+    for problem in all_missing(project):
+        click.echo(str(problem), err=True)

@@ -45,9 +45,18 @@ def explanation(room: str, name: str, spec: type[Kind]) -> Iterator[str]:
     """The lines that explain one kind."""
     title, *rest = inspect.cleandoc(spec.__doc__ or "").split("\n", 1)
     yield " · ".join(part for part in (name, room, title) if part)
-    for paragraph in "".join(rest).strip().split("\n\n"):
+    for paragraph in filter(None, "".join(rest).strip().split("\n\n")):
         yield from textwrap.wrap(" ".join(paragraph.split()), WIDTH, initial_indent="  ", subsequent_indent="  ")
-    yield from _facts(spec)
+    yield from (f"      {line}" for line in spec.equation.split("\n") if line)
+    yield from _parameters(spec)
+    for label, text in _facts(spec).items():
+        if text:
+            head = f"  {label:<13}"
+            yield textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+
+
+def _parameters(spec: type[Kind]) -> Iterator[str]:
+    """A line for each parameter: its name, its default, what may stand in it, what it is."""
     rows = [(field, *_parameter(spec, field)) for field in spec.model_fields if field != "kind"]
     if not rows:
         yield "  parameters   none"
@@ -58,22 +67,23 @@ def explanation(room: str, name: str, spec: type[Kind]) -> Iterator[str]:
         yield textwrap.fill(allowed, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
 
 
-def _facts(spec: type[Kind]) -> Iterator[str]:
-    """The class variables that are set: equation, source, tasks, fewest modalities, what it reads and gives."""
-    modalities = getattr(spec, "min_modalities", None)
+def _facts(spec: type[Kind]) -> dict[str, str]:
+    """What the class variables say; empty where they say nothing."""
+    modalities, metrics = getattr(spec, "min_modalities", None), getattr(spec, "metrics", {})
     ranks = {1: "(D)", 2: "(T, D)", 3: "(C, H, W)"}
-    facts = {
-        "equation": spec.equation,
-        "source": spec.source,
+    shapes = getattr(spec, "shapes", None) or {}
+    return {
+        "cost": spec.cost,
         "tasks": ", ".join(sorted(getattr(spec, "tasks", ()))),
         "modalities": f"{modalities} or more" if modalities else "",
         "reads": ", ".join(ranks[rank] for rank in sorted(getattr(spec, "ranks", ()))),
-        "accepts": ", ".join(f"{layout} features" for layout in sorted(getattr(spec, "accepts", ()))),
+        "accepts": " or ".join(sorted(getattr(spec, "accepts", ()))) + " features" * hasattr(spec, "accepts"),
+        "widths": "features of all modalities equally wide" if getattr(spec, "equal_widths", False) else "",
+        "gives": ", ".join(f"{name} {shape}" for name, shape in shapes.items()),
+        "metrics": ", ".join(f"{name} ({'more' if more else 'less'} is better)" for name, more in metrics.items()),
+        "source": spec.source,
+        "known": spec.known,
     }
-    for label, text in facts.items():
-        if text:
-            head = f"  {label:<13}"
-            yield textwrap.fill(" ".join(text.split()), WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
 
 
 def _parameter(spec: type[Kind], field: str) -> tuple[str, str]:

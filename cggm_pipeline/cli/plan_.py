@@ -18,6 +18,7 @@ def command() -> None:
     from cggm_pipeline.pipeline.generate import generate
     from cggm_pipeline.pipeline.pipelines import pipelines
     from cggm_pipeline.pipeline.plan import dvc_status, plan
+    from cggm_pipeline.pipeline.raw import all_missing
     from cggm_pipeline.pipeline.workspace import differences
     from cggm_pipeline.spec import Project
 
@@ -25,6 +26,8 @@ def command() -> None:
     stale = [str(difference) for difference in differences(project.root, generate(project))]
     if stale:
         click.echo("\n".join(stale) + "\nthe plan below is for the files as they are now\n", err=True)
+    for problem in all_missing(project):
+        click.echo(f"{problem}\n", err=True)
     made = pipelines(read_documents(project), Code.of(project.root))
     planned = plan(project.root, made, dvc_status(project.root))
     for item in planned:

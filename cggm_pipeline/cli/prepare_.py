@@ -17,10 +17,15 @@ def command(name: str, check: bool) -> None:
     The split is drawn once, written to specs/splits/NAME.csv and read from there ever after: commit that file.
     """
     from cggm_pipeline.build.data import check_raw, prepare
+    from cggm_pipeline.errors import DataError
+    from cggm_pipeline.pipeline.raw import missing_raw
     from cggm_pipeline.spec import Project, load_dataset
 
     project = Project.of(Path.cwd())
     composed = load_dataset(name, project)
+    missing = missing_raw(composed, project)
+    if missing:
+        raise DataError("\n".join(map(str, missing)))
     if not check:
         click.echo(project.file(prepare(composed.spec, composed.name, project.root)))
         return

@@ -15,6 +15,7 @@ from cggm_pipeline.spec.load import Keys, parse
 from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.resolved import dump_data
 from cggm_pipeline.spec.rows import ComposedTable
+from cggm_pipeline.spec.text import short
 
 ROOMS = ("experiments", "tables", "datasets")
 
@@ -40,7 +41,7 @@ def _composed(spec: str, row: str | None) -> tuple[dict[str, Any], Stack]:
         chosen = _row(table, row) if row else table
         return chosen.data, chosen.stack
     if row:
-        raise CggmError(f"{spec} is not a table: it has no rows")
+        raise CggmError(f"error: {spec} is not a table: it has no rows")
     composed = load_dataset(path, project) if kind == "dataset" else load_experiment(path, project)
     return composed.data, composed.stack
 
@@ -52,9 +53,8 @@ def _path(spec: str, project: Project, first: str) -> Path:
             return project.find(room, spec)
         except SpecError:
             continue
-    names = [name for room in rooms for name in project.names(room)]
-    hint, allowed = did_you_mean(spec, names)
-    raise CggmError(f"there is no spec '{spec}'{'; ' + hint if hint else ''}\n  (allowed: {allowed})")
+    hint, allowed = did_you_mean(spec, dict.fromkeys(name for room in rooms for name in project.names(room)))
+    raise CggmError(f"error: there is no spec '{short(spec)}'{'; ' + hint if hint else ''}\n  (allowed: {allowed})")
 
 
 def _row(table: ComposedTable, name: str) -> Any:
@@ -62,7 +62,9 @@ def _row(table: ComposedTable, name: str) -> Any:
         if name in (slug, row.label):
             return row.experiment
     hint, allowed = did_you_mean(name, table.rows)
-    raise CggmError(f"the table {table.name} has no row '{name}'{'; ' + hint if hint else ''}\n  (allowed: {allowed})")
+    raise CggmError(
+        f"error: the table {table.name} has no row '{short(name)}'{'; ' + hint if hint else ''}\n  (allowed: {allowed})"
+    )
 
 
 def _with_origin(text: str, data: dict[str, Any], stack: Stack) -> str:

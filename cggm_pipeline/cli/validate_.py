@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -22,8 +23,8 @@ from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.project import Project
 
-_HEAD = re.compile(r"([a-z_]+(?:\.[\w-]+)*)(?: \([^)]*\))?: ")
-"""The dotted key at the head of a BuildError's message."""
+_HEAD = re.compile(r"([a-z_]+(?:\.[\w-]+)*)(?: \([^)]*\))?: (?:([a-z_]+): )?")
+"""The dotted key at the head of a BuildError's message; perhaps the field that is meant."""
 
 
 @click.command("validate")
@@ -75,7 +76,10 @@ def _projects(paths: tuple[str, ...]) -> list[tuple[Project, list[Path]]]:
             raise click.BadParameter(_missing(path), param_hint="PATHS")
         project = Project.of(path)
         project, found = projects.setdefault(project.root, (project, []))
-        found += documents(project, path.absolute()) if path.is_dir() else [path]
+        below = documents(project, path.absolute()) if path.is_dir() else [path]
+        if not below:
+            raise click.BadParameter(f"'{path}' is a folder without specs (*.yaml)", param_hint="PATHS")
+        found += below
     return list(projects.values())
 
 
@@ -97,7 +101,7 @@ def _built(paths: list[Path], project: Project, reports: list[str]) -> Iterator[
             reports += [report] if report not in reports else []
         except BuildError as error:
             head = _HEAD.match(str(error))
-            path = tuple(head[1].split(".")) if head else ()
+            path = (*head[1].split("."), *filter(None, [head[2]])) if head else ()
             yield composed.stack.problem(Finding(path, str(error)[head.end() :] if head else str(error)))
 
 
@@ -131,12 +135,18 @@ def _github(problems: list[Problem], files: int, reports: list[str], seconds: fl
     for problem in problems:
         parts = [f"{problem.key}: " * bool(problem.key) + problem.message, problem.hint]
         message = "\n".join([*filter(None, parts), *([f"allowed: {problem.allowed}"] if problem.allowed else [])])
-        place = f"file={_property(problem.file)}"
+        place = f"file={_property(_in_repository(problem.file))}"
         if problem.line:
             end = problem.column + problem.width
             place += f",line={problem.line},endLine={problem.line},col={problem.column},endColumn={end}"
         click.echo(f"::error {place},title=cggm validate::{_data(message)}")
     _text([], files, reports, seconds) if not problems else None
+
+
+def _in_repository(file: str) -> str:
+    """GitHub looks for a file from the repository's root, wherever the command was run."""
+    full, root = os.path.realpath(file), os.path.realpath(os.environ.get("GITHUB_WORKSPACE") or ".")
+    return os.path.relpath(full, root) if full.startswith(root + os.sep) else file
 
 
 def _data(text: str) -> str:

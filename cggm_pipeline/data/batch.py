@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -39,6 +40,18 @@ def order(number: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(number, generator=generator)
 
 
+def spans(number: int, batch_size: int, *, train: bool) -> list[slice]:
+    """Which of `number` positions make which batch: `batch_size` each, the rest in the last one.
+
+    `train`: a last batch of a single sample is joined to the one before, which then has `batch_size` + 1, because batch
+    normalisation has no variance of one sample. With `batch_size` 1, or one sample in all, nothing is joined.
+    """
+    edges = [*range(0, number, batch_size), number]
+    if train and len(edges) > 2 and number % batch_size == 1:
+        del edges[-2]
+    return [slice(first, last) for first, last in pairwise(edges)]
+
+
 class Batches(ABC):
     """The batches of one split. Resident and streamed batches are the same, bit for bit.
 
@@ -70,9 +83,9 @@ class Batches(ABC):
     def __len__(self) -> int:
         return len(self.split)
 
-    def number(self, batch_size: int) -> int:
-        """Batches of an epoch; the last one may be smaller, none is dropped."""
-        return -(-len(self) // batch_size)
+    def number(self, batch_size: int, *, train: bool = False) -> int:
+        """Batches of an epoch; the last one may be smaller, none is dropped. `train`: as in `batches`."""
+        return len(spans(len(self), batch_size, train=train))
 
     def batches(
         self,
@@ -87,10 +100,11 @@ class Batches(ABC):
         """Batches number `start`, `start` + 1, ... of an epoch.
 
         `order`: positions to take, in order, (k,) int64 on the CPU (null: all, as they stand). `train`: whether random
-        transforms act; `seed` and `epoch` are theirs.
+        transforms act (`seed` and `epoch` are theirs), and whether a last batch of one sample joins the one before.
         """
         positions = torch.arange(len(self)) if order is None else order
-        for number, batch in enumerate(self._load(positions, batch_size, start), start):
+        bounds = spans(len(positions), batch_size, train=train)[start:]
+        for number, batch in enumerate(self._load(positions, bounds), start):
             inputs = {}
             for name, given in batch.inputs.items():
                 generator = torch.Generator(self.device)
@@ -100,8 +114,8 @@ class Batches(ABC):
             yield Batch(inputs, batch.target, batch.index)
 
     @abstractmethod
-    def _load(self, positions: Tensor, batch_size: int, start: int) -> Iterator[Batch]:
-        """The same batches on the device, as they stand in the prepared form."""
+    def _load(self, positions: Tensor, bounds: Sequence[slice]) -> Iterator[Batch]:
+        """A batch for each slice of `positions`, on the device, as they stand in the prepared form."""
 
 
 def transformed(given: Input, steps: Sequence[Transform], generator: torch.Generator, train: bool) -> Input:

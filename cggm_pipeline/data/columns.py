@@ -5,15 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from cggm_pipeline.data.images import decode
 from cggm_pipeline.data.manifest import Form
-from cggm_pipeline.data.sources.base import Value
 from cggm_pipeline.errors import DataError
+
+if TYPE_CHECKING:
+    from cggm_pipeline.data.sources.base import Value
 
 
 class Column(ABC):

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from cggm_pipeline.data.columns import Column, column
+from cggm_pipeline.data.layout import schema
 from cggm_pipeline.data.manifest import SPLITS, File, Form, Manifest
-from cggm_pipeline.data.writing import Content, schema, write
 from cggm_pipeline.errors import DataError
 
-__all__ = ["Content", "Form", "Manifest", "Prepared", "Split", "write"]
+__all__ = ["Form", "Manifest", "Prepared", "Split"]
 
 
 class Split:

@@ -35,11 +35,10 @@ class Resident(Batches):
             name: torch.from_numpy(there.copy()).to(self.device) for name, there in present.items() if there is not None
         }
 
-    def _load(self, positions: Tensor, batch_size: int, start: int) -> Iterator[Batch]:
+    def _load(self, positions: Tensor, bounds: Sequence[slice]) -> Iterator[Batch]:
         placed = positions.to(self.device)
-        for first in range(start * batch_size, len(positions), batch_size):
-            here = positions[first : first + batch_size]
-            index = placed[first : first + batch_size]
+        for rows in bounds:
+            here, index = positions[rows], placed[rows]
             inputs = {}
             for name, store in self._stores.items():
                 present = self._present.get(name)

@@ -41,13 +41,12 @@ class Streamed(Batches):
         self._target = split.target
         self._present = {name: split.present(name) for name in self.modalities}
 
-    def _load(self, positions: Tensor, batch_size: int, start: int) -> Iterator[Batch]:
-        firsts = range(start * batch_size, len(positions), batch_size)
+    def _load(self, positions: Tensor, bounds: Sequence[slice]) -> Iterator[Batch]:
         waiting: deque[Future[Batch]] = deque()
         with ThreadPoolExecutor(self.workers, thread_name_prefix="batches") as threads:
             try:
-                for first in firsts:
-                    waiting.append(threads.submit(self._read, positions[first : first + batch_size]))
+                for rows in bounds:
+                    waiting.append(threads.submit(self._read, positions[rows]))
                     if len(waiting) > self.ahead:
                         yield self._placed(waiting.popleft().result())
                 while waiting:

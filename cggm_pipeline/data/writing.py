@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cggm_pipeline.data.columns import Column, column
+from cggm_pipeline.data.layout import schema
 from cggm_pipeline.data.manifest import SPLITS, File, Form, Manifest, Statistics
 from cggm_pipeline.data.output import replaced
 from cggm_pipeline.data.problems import Problems
@@ -67,20 +68,6 @@ def write(folder: Path, content: Content, advance: Callable[[int], None] = lambd
         manifest = _manifest(content, raw, {name: m.result() for name, m in moments.items()}, temporary)
         (temporary / "manifest.json").write_text(manifest.dump(), encoding="utf-8")
     return manifest
-
-
-def schema(columns: Mapping[str, Column], gaps: Sequence[str], width: int, dataset: str) -> pa.Schema:
-    """The columns of every split: id, target, then the modalities, each with NAME.present if any sample lacks it."""
-    fields = [pa.field("id", pa.utf8(), False), pa.field("target", target_type(width), False)]
-    for name, col in columns.items():
-        fields.append(pa.field(name, col.type, False))
-        if name in gaps:
-            fields.append(pa.field(f"{name}.present", pa.bool_(), False))
-    return pa.schema(fields, {"cggm.dataset": dataset})
-
-
-def target_type(width: int) -> pa.DataType:
-    return pa.list_(pa.float32(), width) if width else pa.int64()
 
 
 Row = tuple[int, Mapping[str, Value]]

@@ -26,12 +26,16 @@ COMPUTE = ("torch", "numpy", "accelerate", "timm")
 def run_key(experiment: Experiment, root: Path) -> str:
     """Thirty-two hex digits. DataError where the experiment's data are not prepared."""
     code = Code.of(root)
+    starts = [code.package / "build" / "train.py"]  # what the stage and `cggm train` call
+    script = code.root / "stages" / "train.py"
+    if script.is_file():  # a project that only uses `cggm train` needs no stages
+        starts.append(script)
     spec = experiment.model_dump(mode="json")
     tracked = [section for section in train_sections(experiment) if section != "seeds"]
     parts = {
         "sections": {section: _section(spec, section) for section in tracked},
         "data": _sha256(_manifest(root, experiment.data)),
-        "code": {code.shown(file): _sha256(file) for file in train_files(code, experiment)},
+        "code": {code.shown(file): _sha256(file) for file in train_files(code, experiment, *starts)},
         "versions": {name: _version(name) for name in COMPUTE} | {"cggm_pipeline": __version__},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -29,7 +29,6 @@ def modulation_files(code: Code, experiment: Experiment) -> set[Path]:
     return {method} | ({code.kind("classifiers", layout) for layout in layouts} if asked else set())
 
 
-def train_files(code: Code, experiment: Experiment) -> set[Path]:
-    """Every file that training an experiment depends on, from the stage's script on."""
-    script = code.root / "stages" / "train.py"
-    return code.closure([script, *network_files(code, experiment), *modulation_files(code, experiment)])
+def train_files(code: Code, experiment: Experiment, *starts: Path) -> set[Path]:
+    """Every file that training an experiment depends on, from `starts` on: the stage's script, or what it calls."""
+    return code.closure([*starts, *network_files(code, experiment), *modulation_files(code, experiment)])

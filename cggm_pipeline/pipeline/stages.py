@@ -51,7 +51,8 @@ class Stages:
             command=("python", "stages/train.py", table.name, row.slug),
             desc=f"train {table.name}/{row.slug}",
             deps=_sorted(
-                self.code.relative(train_files(self.code, experiment)), [paths.prepared_folder(experiment.data)]
+                self.code.relative(train_files(self.code, experiment, self._script("train"))),
+                [paths.prepared_folder(experiment.data)],
             ),
             params=self._version() | {paths.dataset_file(experiment.data): SHAPES} | own,
             outs=(Out(f"{folder}/train"), Out(f"{folder}/cost.json")),

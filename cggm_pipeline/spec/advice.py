@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
@@ -45,6 +46,12 @@ def slug_hint(name: str) -> str:
     """A name that is made of this one."""
     slug = slugified(name)
     return f"for example '{slug}'" if slug and slug != name else ""
+
+
+def foreign_letter(name: str) -> str:
+    """Names the first letter that no key has: some look exactly like a Latin one."""
+    odd = next((letter for letter in name if not letter.isascii() and letter.isprintable()), "")
+    return f"'{odd}' is {unicodedata.name(odd, f'U+{ord(odd):04X}').lower()}" if odd else ""
 
 
 def slugified(text: str) -> str:

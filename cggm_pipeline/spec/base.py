@@ -38,11 +38,14 @@ class Spec(BaseModel):
 class Kind(Spec):
     """One member of a union, chosen by its `kind`. Its other fields are its implementation's keyword arguments.
 
-    `source` is where the idea comes from (paper, equation), `equation` one line of mathematics, for `cggm explain`.
+    For `cggm explain`: `source` is where the idea comes from (paper, equation), `equation` a few lines of mathematics,
+    `cost` what it adds to a step, `known` where paper and code differ.
     """
 
     source: ClassVar[str] = ""
     equation: ClassVar[str] = ""
+    cost: ClassVar[str] = ""
+    known: ClassVar[str] = ""
 
     kind: str
 

@@ -13,6 +13,7 @@ from cggm_pipeline.spec.layers import Layer
 from cggm_pipeline.spec.load import Document
 from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.project import Project
+from cggm_pipeline.spec.text import printable
 
 KINDS = ("experiment", "dataset", "table", "claims")
 NESTED = frozenset({"experiments"})
@@ -63,6 +64,8 @@ def resolve(document: Document, keys: tuple[str, ...], project: Project) -> Path
     for path in candidates:
         if os.path.isfile(path) and project.holds(os.path.normpath(path)):
             return Path(os.path.normpath(path))
+    if any(os.path.lexists(path) for path in candidates):
+        raise SpecError([document.problem(keys, f"'{text}' is not a file", hint="name a YAML file below specs/")])
     names = [f"{room}/{name}.yaml" for room in ("experiments", "datasets") for name in project.names(room)]
     near = sorted({*names, *(path.name for path in document.path.parent.glob("*.yaml"))} - {document.path.name})
     hint, _ = did_you_mean(text, near)
@@ -71,7 +74,7 @@ def resolve(document: Document, keys: tuple[str, ...], project: Project) -> Path
 
 
 def check_head(document: Document, kind: str) -> list[Problem]:
-    """Problems with `version`. SpecError where the document is not of this kind: its keys cannot be judged then."""
+    """A missing `version`. SpecError where the document is of another kind or version: its keys cannot be judged."""
     data = document.data
     if not isinstance(data, dict):
         raise SpecError(
@@ -90,7 +93,7 @@ def check_head(document: Document, kind: str) -> list[Problem]:
         return [*document.problems, document.problem((), "'version' is missing", hint="add version: 1")]
     if data["version"] != 1 or isinstance(data["version"], bool | float):
         message = f"{document.written(('version',))} is not a known version"
-        return [*document.problems, document.problem(("version",), message, allowed="1")]
+        raise SpecError([*document.problems, document.problem(("version",), message, allowed="1")])
     return list(document.problems)
 
 
@@ -104,4 +107,4 @@ def check_name(document: Document, room: str, project: Project) -> list[Problem]
     if not bad:
         return []
     hint = "rename the file" + (f", for example {slugified(bad[-1])}" if slugified(bad[-1]) else "")
-    return [Problem(document.file, 1, 1, "", f"'{part}' is not a name", SLUG_RULE, hint) for part in bad]
+    return [Problem(document.file, 1, 1, "", f"'{printable(part)}' is not a name", SLUG_RULE, hint) for part in bad]

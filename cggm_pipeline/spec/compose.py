@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -111,7 +112,17 @@ def _examine_dataset(path: Path, project: Project) -> Examined[Dataset]:
     spec, problems = _validated(stack, Dataset)
     problems += capped(stack.problem(finding) for finding in check_dataset(spec)) if spec is not None else []
     problems += check_name(stack.layers[-1].document, "datasets", project)
+    problems += [stack.problem(finding) for finding in _links_out(spec, project)] if spec is not None else []
     return Examined(problems, Composed(spec, project.name("datasets", path), path, stack) if spec is not None else None)
+
+
+def _links_out(spec: Dataset, project: Project) -> Iterator[Finding]:
+    """Raw files that lie in the project by name only: a spec must not make a program read another place's files."""
+    for path in spec.source.raw_paths():
+        if not project.holds(project.root / path):
+            message = f"'{path}' leads out of the project through a symbolic link"
+            yield Finding(("source", "path"), message, hint="put the file itself there")
+            return
 
 
 @dataclass

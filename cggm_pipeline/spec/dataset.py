@@ -16,23 +16,29 @@ class Shape(Spec):
     `dtype: text` is a string per sample (shape empty).
     """
 
-    shape: Annotated[tuple[Size, ...], Field(max_length=4, strict=False)]
-    dtype: Literal["float32", "float16", "int64", "int16", "uint8", "text"] = "float32"
+    shape: Annotated[tuple[Size, ...], Field(max_length=4, strict=False)] = Field(
+        description="sizes of one sample, without the batch axis; null where a size varies"
+    )
+    dtype: Literal["float32", "float16", "int64", "int16", "uint8", "text"] = Field(
+        "float32", description="of the values on disk; text: a string per sample"
+    )
 
 
 class Classes(Kind):
     """A class index per sample; `names` are optional and in index order."""
 
     kind: Literal["classes"]
-    number: Annotated[int, Field(ge=2)]
-    names: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    number: Annotated[int, Field(ge=2)] = Field(description="of classes")
+    names: Annotated[tuple[str, ...], Field(strict=False)] | None = Field(
+        None, description="in the order of their index"
+    )
 
 
 class Values(Kind):
     """`width` real numbers per sample."""
 
     kind: Literal["values"]
-    width: Count = 1
+    width: Count = Field(1, description="numbers per sample")
 
 
 Target = Annotated[Classes | Values, Field(discriminator="kind")]
@@ -43,8 +49,10 @@ class Dataset(Spec):
 
     version: Literal[1]
     kind: Literal["dataset"]
-    description: str = ""
-    source: Source
-    split: Split
-    modalities: Annotated[dict[Slug, Shape], Field(min_length=1, max_length=100)]
-    target: Target
+    description: str = Field("", description="free text; changes no result")
+    source: Source = Field(description="the raw data")
+    split: Split = Field(description="who is in train, valid and test")
+    modalities: Annotated[dict[Slug, Shape], Field(min_length=1, max_length=100)] = Field(
+        description="their shapes, by name; `prepare` checks them"
+    )
+    target: Target = Field(description="what is predicted")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from cggm_pipeline.spec.base import Count, Kind, Layout, Rate
+from cggm_pipeline.spec.base import Count, Kind, Layout, Rate, RelativePath
 
 Activation = Literal["relu", "gelu", "tanh", "silu"]
 
@@ -39,10 +39,12 @@ class MLP(EncoderSpec):
     """A multi-layer perceptron over the flattened input; features (B, hidden[-1])."""
 
     kind: Literal["mlp"]
-    hidden: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (64, 64)
-    activation: Activation = "relu"
-    dropout: Rate = 0.0
-    batch_norm: bool = False
+    hidden: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = Field(
+        (64, 64), description="the width of each layer; the last is the features'"
+    )
+    activation: Activation = Field("relu", description="after each layer")
+    dropout: Rate = Field(0.0, description="after each activation")
+    batch_norm: bool = Field(False, description="batch normalisation before each activation")
 
     @property
     def features_width(self) -> int | None:
@@ -58,12 +60,17 @@ class Conv(EncoderSpec):
     ranks: ClassVar[frozenset[int]] = frozenset({2, 3})
 
     kind: Literal["conv"]
-    channels: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (16, 32)
-    kernel: Annotated[int, Field(ge=1, le=31)] = 3
-    activation: Activation = "relu"
-    dropout: Rate = 0.0
-    batch_norm: bool = True
-    output: Literal["vector", "pyramid"] = "vector"
+    channels: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = Field(
+        (16, 32), description="one convolution per entry, halved by max-pooling between them"
+    )
+    kernel: Annotated[int, Field(ge=1, le=31)] = Field(3, description="side of the convolutions, in pixels or steps")
+    activation: Activation = Field("relu", description="after each convolution")
+    dropout: Rate = Field(0.0, description="of whole channels, after each activation")
+    batch_norm: bool = Field(True, description="batch normalisation before each activation")
+    output: Literal["vector", "pyramid"] = Field(
+        "vector",
+        description="vector: the mean over space or time; pyramid: every stage's map, finest first (images only)",
+    )
 
     @property
     def layout(self) -> Layout:
@@ -81,14 +88,16 @@ class Transformer(EncoderSpec):
     ranks: ClassVar[frozenset[int]] = frozenset({2})
 
     kind: Literal["transformer"]
-    width: Count = 40
-    heads: Count = 5
-    layers: Count = 4
-    attention_dropout: Rate = 0.1
-    relu_dropout: Rate = 0.1
-    residual_dropout: Rate = 0.1
-    embedding_dropout: Rate = 0.0
-    output: Literal["tokens", "first", "mean"] = "tokens"
+    width: Count = Field(40, description="of the tokens; a multiple of heads")
+    heads: Count = Field(5, description="of the attention")
+    layers: Count = Field(4, description="number of blocks")
+    attention_dropout: Rate = Field(0.1, description="of attention weights")
+    relu_dropout: Rate = Field(0.1, description="of the hidden layer in each block")
+    residual_dropout: Rate = Field(0.1, description="of what each block adds")
+    embedding_dropout: Rate = Field(0.0, description="of the input tokens")
+    output: Literal["tokens", "first", "mean"] = Field(
+        "tokens", description="all tokens, the first one, or their mean over unpadded time"
+    )
 
     @property
     def layout(self) -> Layout:
@@ -110,12 +119,18 @@ class Timm(EncoderSpec):
     ranks: ClassVar[frozenset[int]] = frozenset({3})
 
     kind: Literal["timm"]
-    model: Annotated[str, Field(min_length=1, max_length=200)]
-    pretrained: bool | str = False
-    output: Literal["vector", "tokens", "pyramid"] = "vector"
-    drop_rate: Rate = 0.0
-    drop_path_rate: Rate = 0.0
-    freeze: bool = False
+    model: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="a name of timm.list_models(); checked by `cggm validate --build`"
+    )
+    pretrained: bool | RelativePath = Field(
+        False, description="false, true for the hub's weights, or a weight file inside the project"
+    )
+    output: Literal["vector", "tokens", "pyramid"] = Field(
+        "vector", description="vector: pooled; tokens: the last feature map; pyramid: every stage's map, finest first"
+    )
+    drop_rate: Rate = Field(0.0, description="dropout before the end, where the model has it")
+    drop_path_rate: Rate = Field(0.0, description="stochastic depth, where the model has it")
+    freeze: bool = Field(False, description="train no parameter of it; it stays in evaluation mode")
 
     @property
     def layout(self) -> Layout:
@@ -129,9 +144,11 @@ class Custom(EncoderSpec):
     """
 
     kind: Literal["custom"]
-    path: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-    output: Literal["vector", "tokens", "pyramid"] = "vector"
-    options: dict[str, Any] = Field(default_factory=dict)
+    path: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = Field(
+        description="package.module:Class; pyproject.toml lists the package in [tool.cggm] custom"
+    )
+    output: Literal["vector", "tokens", "pyramid"] = Field("vector", description="the layout of the class's features")
+    options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the class")
 
     @property
     def layout(self) -> Layout:

@@ -19,8 +19,10 @@ from cggm_pipeline.spec.transforms import Transform
 class Modality(Spec):
     """One modality: its transforms, in order, and its encoder."""
 
-    encoder: Encoder
-    transforms: Annotated[tuple[Transform, ...], Field(strict=False)] = ()
+    encoder: Encoder = Field(description="from the modality's values to features")
+    transforms: Annotated[tuple[Transform, ...], Field(strict=False)] = Field(
+        (), description="what happens to the values before, in this order"
+    )
 
 
 class Experiment(Spec):
@@ -31,17 +33,25 @@ class Experiment(Spec):
 
     version: Literal[1]
     kind: Literal["experiment"]
-    description: str = ""
-    data: Slug
-    modalities: Annotated[dict[Slug, Modality], Field(min_length=1, max_length=100)]
-    use: Annotated[tuple[Slug, ...], Field(min_length=1, max_length=100, strict=False)] | None = None
-    fill: Fill = Zeros()
-    fusion: Fusion
-    task: Task
-    modulation: Modulation = NoModulation()
-    classifiers: Classifiers = Classifiers()
-    training: Training
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False)] = (0,)
+    description: str = Field("", description="free text; changes no result")
+    data: Slug = Field(description="a dataset: a file of specs/datasets/ without .yaml")
+    modalities: Annotated[dict[Slug, Modality], Field(min_length=1, max_length=100)] = Field(
+        description="transforms and encoder of each, by the dataset's names"
+    )
+    use: Annotated[tuple[Slug, ...], Field(min_length=1, max_length=100, strict=False)] | None = Field(
+        None, description="the modalities that take part; null: all"
+    )
+    fill: Fill = Field(Zeros(), description="what stands in for absent features")
+    fusion: Fusion = Field(description="from the features to one z")
+    task: Task = Field(description="what is predicted, and its loss")
+    modulation: Modulation = Field(NoModulation(), description="how the modalities are balanced")
+    classifiers: Classifiers = Field(
+        Classifiers(), description="the per-modality classifiers of methods that train them"
+    )
+    training: Training = Field(description="the loop")
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False)] = Field(
+        (0,), description="one run each"
+    )
 
     def used(self) -> dict[str, Modality]:
         """The modalities that take part, in the order of the document."""

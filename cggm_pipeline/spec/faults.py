@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from cggm_pipeline.errors import Problem
-from cggm_pipeline.spec.advice import advice, count_of, quoted, slug_hint
+from cggm_pipeline.spec.advice import advice, count_of, foreign_letter, quoted, slug_hint
 from cggm_pipeline.spec.base import SLUG_RULE, Kind
 from cggm_pipeline.spec.describe import annotations_of, describe, kinds, members, strip
 from cggm_pipeline.spec.layers import Finding, Stack
@@ -138,6 +138,7 @@ def _unknown_key(spot: _Spot, stack: Stack) -> Finding:
     name, owner = str(spot.path[-1]), spot.owner
     beside = stack.beside(spot.path)
     hint, _ = did_you_mean(name, [field for field in owner.model_fields if field not in beside])
+    hint = hint or foreign_letter(name)
     of = next(iter(kinds(owner))) if issubclass(owner, Kind) else owner.__name__.lower()
     allowed = listed(field for field in owner.model_fields if field != "kind" or not issubclass(owner, Kind))
     return Finding(spot.path, f"not a parameter of {of}", allowed or "none", hint, on="key")

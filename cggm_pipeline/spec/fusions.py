@@ -28,9 +28,9 @@ class Concat(FusionSpec):
     equation: ClassVar[str] = "z = [h_1 .. h_M]   or   z = act(P [h_1 .. h_M] + c)"
 
     kind: Literal["concat"]
-    width: Count | None = None
-    activation: Activation = "relu"
-    dropout: Rate = 0.0
+    width: Count | None = Field(None, description="z's width behind a linear layer; null: the features as they are")
+    activation: Activation = Field("relu", description="after the linear layer")
+    dropout: Rate = Field(0.0, description="after the activation")
 
 
 class Sum(FusionSpec):
@@ -39,7 +39,7 @@ class Sum(FusionSpec):
     equation: ClassVar[str] = "z = sum_m (P_m h_m + c_m)"
 
     kind: Literal["sum"]
-    width: Count = 64
+    width: Count = Field(64, description="of z")
 
 
 class Gated(FusionSpec):
@@ -49,7 +49,7 @@ class Gated(FusionSpec):
     equation: ClassVar[str] = "z = sum_m sigmoid(G_m [h_1 .. h_M]) * tanh(P_m h_m)"
 
     kind: Literal["gated"]
-    width: Count = 64
+    width: Count = Field(64, description="of z")
 
 
 class Film(FusionSpec):
@@ -60,8 +60,8 @@ class Film(FusionSpec):
     min_modalities: ClassVar[int] = 2
 
     kind: Literal["film"]
-    condition: Slug
-    width: Count = 64
+    condition: Slug = Field(description="the modality that modulates the others")
+    width: Count = Field(64, description="of z")
 
 
 class Transformer(FusionSpec):
@@ -72,13 +72,13 @@ class Transformer(FusionSpec):
     equal_widths: ClassVar[bool] = True
 
     kind: Literal["transformer"]
-    heads: Count = 5
-    layers: Count = 2
-    attention_dropout: Rate = 0.1
-    relu_dropout: Rate = 0.1
-    residual_dropout: Rate = 0.1
-    embedding_dropout: Rate = 0.0
-    output_dropout: Rate = 0.1
+    heads: Count = Field(5, description="of the attention; divides the features' width")
+    layers: Count = Field(2, description="number of blocks")
+    attention_dropout: Rate = Field(0.1, description="of attention weights")
+    relu_dropout: Rate = Field(0.1, description="of the hidden layer in each block")
+    residual_dropout: Rate = Field(0.1, description="of what each block adds")
+    embedding_dropout: Rate = Field(0.0, description="of the joined tokens")
+    output_dropout: Rate = Field(0.1, description="inside the residual block at the end")
 
 
 class LowRank(FusionSpec):
@@ -88,8 +88,8 @@ class LowRank(FusionSpec):
     equation: ClassVar[str] = "z = sum_r w_r prod_m (F_m^r [h_m; 1]) + c"
 
     kind: Literal["low_rank"]
-    width: Count = 64
-    rank: Count = 4
+    width: Count = Field(64, description="of z")
+    rank: Count = Field(4, description="number of rank-one terms r")
 
 
 class Late(FusionSpec):

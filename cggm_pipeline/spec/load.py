@@ -10,7 +10,7 @@ import yaml
 
 from cggm_pipeline.errors import Problem
 from cggm_pipeline.spec.scalars import Scalar, value_of
-from cggm_pipeline.spec.text import MAX_DEPTH, Mark, capped, located, mark_of, root_of, short, text_of
+from cggm_pipeline.spec.text import MAX_DEPTH, Mark, capped, located, mark_of, root_of, short, text_of, unreadable
 
 Keys = tuple[str | int, ...]
 On = Literal["key", "value"]
@@ -38,6 +38,7 @@ class Document:
         return [self._plain(item, depth + 1) for item in node.value]
 
     def _scalar(self, node: yaml.ScalarNode) -> Scalar:
+        self._readable(node)
         if node.style or node.tag != "plain":
             return str(node.value)
         value = value_of(node.value)
@@ -55,8 +56,14 @@ class Document:
             elif key.value in data:
                 self._faults.append((key, "stands twice", "remove one of them"))
             else:
+                self._readable(key)
                 data[key.value] = self._plain(value, depth + 1)
         return data
+
+    def _readable(self, node: yaml.ScalarNode) -> None:
+        """Escapes ("\\0", "\\e") put what the text may not hold into a value, from there into pages and terminals."""
+        if node.style == '"' and (bad := unreadable(node.value)):
+            self._faults.append((node, f"{bad} may not stand in a spec, escaped or not", "remove it"))
 
     def _told(self, node: yaml.Node, message: str, hint: str) -> Problem:
         keys = _way(self.root, node, ())
@@ -100,8 +107,8 @@ class Document:
 
 
 def dotted(keys: Keys) -> str:
-    """`("modalities", "text", "encoder")` as `modalities.text.encoder`; whatever does not print is escaped."""
-    return ".".join(key if isinstance(key, str) and key.isprintable() else repr(key) for key in keys)
+    """`("modalities", "text", "encoder")` as `modalities.text.encoder`; what does not print is escaped, long is cut."""
+    return ".".join(short(key if isinstance(key, str) and key.isprintable() else repr(key)) for key in keys)
 
 
 def read(path: Path, file: str | None = None) -> Document:

@@ -19,11 +19,11 @@ class Classifiers(Spec):
     parameter group of their own and are never clipped.
     """
 
-    lr: Positive | None = None
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    layers: Count = 2
-    heads: Count = 5
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    lr: Positive | None = Field(None, description="their learning rate; null: the optimizer's")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="theirs alone")
+    layers: Count = Field(2, description="Transformer blocks over token features")
+    heads: Count = Field(5, description="of these blocks; divides the features' width")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="in these blocks")
 
 
 class ModulationSpec(Kind):
@@ -44,6 +44,7 @@ class ModulationSpec(Kind):
 class NoModulation(ModulationSpec):
     """Joint training and nothing else."""
 
+    cost: ClassVar[str] = "nothing"
     min_modalities: ClassVar[int] = 1
 
     kind: Literal["none"] = "none"
@@ -54,41 +55,75 @@ class UnimodalLosses(ModulationSpec):
 
     source: ClassVar[str] = "the multi-task baseline of Wang et al. 2020 and Wei & Hu 2024"
     equation: ClassVar[str] = "L <- L + weight * sum_i L(c_i(h_i), y)"
-    trains_classifiers: ClassVar[bool] = True
-
-    kind: Literal["unimodal_losses"]
-    weight: Positive = 1.0
-
-
-class OGMGE(ModulationSpec):
-    """On-the-fly gradient modulation with generalisation enhancement."""
-
-    source: ClassVar[str] = "Peng et al., CVPR 2022, equations 8-12; Wei et al., TPAMI 2024, equation 7"
-    equation: ClassVar[str] = "grad_m <- k_m grad_m + noise;  k_m = 1 - tanh(alpha r_m) where r_m > 1, else 1"
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
-
-    kind: Literal["ogm_ge"]
-    alpha: Annotated[float, Field(ge=0)] = 0.8
-    form: Literal["cvpr22", "tpami24"] = "tpami24"
-    noise: bool = True
-    start_epoch: Annotated[int, Field(ge=0)] = 0
-    end_epoch: Annotated[int, Field(ge=0)] | None = None
-
-
-class CGGM(ModulationSpec):
-    """Classifier-guided gradient modulation: magnitude per encoder and direction of the head's gradient."""
-
-    source: ClassVar[str] = "Guo et al., NeurIPS 2024 (arXiv 2411.01409)"
-    equation: ClassVar[str] = (
-        "B_i = (S - d_i) / S;  grad(encoder i) <- rho B_i grad;  L <- L + lam / M sum_i (|B_i| - B_i cos(g, g_i))"
+    cost: ClassVar[str] = (
+        "one classifier per modality, forward and backward, dropped at inference; no extra pass through the network"
     )
     trains_classifiers: ClassVar[bool] = True
 
+    kind: Literal["unimodal_losses"]
+    weight: Positive = Field(1.0, description="of the modalities' losses beside the task's")
+
+
+class OGMGE(ModulationSpec):
+    """On-the-fly gradient modulation with generalisation enhancement.
+
+    Slows the encoder of the modality whose own logits are ahead, and adds noise to the encoders' gradients.
+    """
+
+    source: ClassVar[str] = "Peng et al., CVPR 2022, equations 8-12; Wei et al., TPAMI 2024, equation 7"
+    equation: ClassVar[str] = (
+        "grad_m <- k_m grad_m + noise,  noise ~ N(0, std(grad_m))\n"
+        "s_m = sum_i softmax(u_m)[i, y_i],  r_m = mean over j != m of s_m / s_j;  k_m = 1 where r_m <= 1, else\n"
+        "tpami24: k_m = max(1 - alpha tanh(r_m - 1), 0)    cvpr22: k_m = 1 - tanh(alpha r_m)"
+    )
+    cost: ClassVar[str] = (
+        "no parameters, no extra backward pass; each modality's logits u_m are read from the head's blocks, or, where "
+        "z is no concatenation, from the fusion and the head once more per modality"
+    )
+    known: ClassVar[str] = "papers and released code differ in 6 points: docs/paper-vs-code.md#ogm-ge"
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+
+    kind: Literal["ogm_ge"]
+    alpha: Annotated[float, Field(ge=0)] = Field(0.8, description="strength; 0 scales nothing")
+    form: Literal["cvpr22", "tpami24"] = Field("tpami24", description="whose factor k_m: CVPR eq. 10 or TPAMI eq. 7")
+    noise: bool = Field(True, description="add Gaussian noise of the gradient's own standard deviation")
+    start_epoch: Annotated[int, Field(ge=0)] = Field(0, description="first epoch in which it acts, from 0")
+    end_epoch: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="last epoch in which it acts; null: to the end"
+    )
+
+
+class CGGM(ModulationSpec):
+    """Classifier-guided gradient modulation.
+
+    Each modality gets a small classifier that reads its detached features (in preset "stable" it teaches its encoder as
+    well). Encoders whose classifier gains less than the others get larger gradients; the head's gradient is pulled
+    towards the classifiers'. Preset "stable" has a B_i of its own: docs/decisions/0002-stable-preset.md.
+    """
+
+    source: ClassVar[str] = "Guo et al., NeurIPS 2024 (arXiv 2411.01409)"
+    equation: ClassVar[str] = (
+        "B_i = (S - d_i) / S,  d_i = eps_i(t) - eps_i(t-1),  S = sum_k d_k + 1e-8;  eps_i: score of classifier i\n"
+        "grad(encoder i) <- rho B_i grad;  L <- L + lam / M sum_i (|B_i| - B_i cos(g, g_i))"
+    )
+    cost: ClassVar[str] = (
+        "one classifier per modality, forward and backward, dropped at inference; no extra pass through the network "
+        "(measured by benchmarks/cggm_step.py)"
+    )
+    known: ClassVar[str] = "paper and released code differ in 4 points: docs/paper-vs-code.md#cggm"
+    trains_classifiers: ClassVar[bool] = True
+
     kind: Literal["cggm"]
-    preset: Preset
-    rho: Annotated[float, Field(ge=0)] | None = 1.3
-    lam: Annotated[float, Field(ge=0)] = 0.2
-    normalise: bool = False
+    preset: Preset = Field(
+        description="the equations, the authors' code, or ours (docs/decisions/0002-stable-preset.md)"
+    )
+    rho: Annotated[float, Field(ge=0)] | None = Field(
+        1.3, description="strength of the magnitude; null switches it off"
+    )
+    lam: Annotated[float, Field(ge=0)] = Field(
+        0.2, description="weight of the direction term; 0 switches it off, and it costs nothing then"
+    )
+    normalise: bool = Field(False, description="multiply B_i by M/(M-1), so that its neutral value is 1 for every M")
 
     def effective(self) -> ModulationSpec:
         return NoModulation() if self.rho is None and self.lam == 0 else self

@@ -9,6 +9,7 @@ from typing import Any
 from cggm_pipeline.errors import Problem, SpecError
 from cggm_pipeline.spec.load import Document, read
 from cggm_pipeline.spec.nearest import did_you_mean
+from cggm_pipeline.spec.text import printable
 
 
 class Project:
@@ -34,9 +35,10 @@ class Project:
         )
 
     def file(self, path: Path | str) -> str:
-        """The name of a file in messages: relative to the working folder where it lies below it."""
+        """The name of a file in messages: relative to the working folder where it lies below it, and printable."""
         text = os.path.abspath(path)
-        return text[len(self._here) + 1 :] if text.startswith(self._here + os.sep) else text
+        shown = text[len(self._here) + 1 :] if text.startswith(self._here + os.sep) else text
+        return shown if shown.isprintable() else printable(shown)
 
     def holds(self, path: Path | str) -> bool:
         """Whether the file, with every symbolic link followed, lies in this project."""
@@ -70,9 +72,10 @@ class Project:
         return list(self._documents)
 
     def names(self, room: str) -> list[str]:
-        """The documents below specs/ROOM, as names: the path below it without `.yaml`."""
+        """The documents below specs/ROOM, as names that print: the path below it without `.yaml`."""
         folder = self.specs / room
-        return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+        found = (path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+        return sorted(filter(str.isprintable, found))
 
     def find(self, room: str, name: str | Path) -> Path:
         """The file that `name` means: a path, or a name below specs/ROOM. Raises SpecError with the nearest name."""

@@ -41,9 +41,13 @@ class DigitsTwoView(SourceSpec):
     classes: ClassVar[int | None] = 10
 
     kind: Literal["digits_two_view"]
-    noise: Annotated[float, Field(ge=0)] = 1.0
-    rotation: Annotated[float, Field(ge=0, le=180)] = 45.0
-    seed: Seed = 0
+    noise: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="the largest value added to a pixel of view `noisy`; pixels lie in [0, 1]"
+    )
+    rotation: Annotated[float, Field(ge=0, le=180)] = Field(
+        45.0, description="the largest angle of view `rotated`, in degrees"
+    )
+    seed: Seed = Field(0, description="of angles, noise and pairs")
 
 
 class Column(Spec):
@@ -53,20 +57,24 @@ class Column(Spec):
     are one or more numeric columns. An empty cell makes the modality absent in that row.
     """
 
-    columns: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
-    type: Literal["image", "audio", "text", "numbers", "npy"]
+    columns: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = Field(
+        description="headers in the CSV; several for numbers only"
+    )
+    type: Literal["image", "audio", "text", "numbers", "npy"] = Field(description="what stands in the cells")
 
 
 class Table(SourceSpec):
     """A CSV of one's own: a row is a sample, columns are modalities, a target, an id and, if there is one, a split."""
 
     kind: Literal["table"]
-    path: RelativePath
-    columns: Annotated[dict[Slug, Column], Field(min_length=1)]
-    target: str
-    id: str | None = None
-    split: str | None = None
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    path: RelativePath = Field(description="the CSV, from the project's folder; UTF-8")
+    columns: Annotated[dict[Slug, Column], Field(min_length=1)] = Field(
+        description="the modalities: which columns make up each"
+    )
+    target: str = Field(description="header of the target's column")
+    id: str | None = Field(None, description="header of a column of unique names; null: rows are numbered")
+    split: str | None = Field(None, description="header of a column that says train, valid or test")
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = Field(",", description="between two cells")
 
     def splits(self) -> bool:
         return self.split is not None
@@ -88,26 +96,29 @@ class Published(Kind):
     """
 
     kind: Literal["published"]
-    valid: Annotated[float, Field(gt=0, lt=1)] | None = None
-    seed: Seed = 0
+    valid: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="share of the published training that becomes validation; null: validation is published",
+    )
+    seed: Seed = Field(0, description="of that share")
 
 
 class Random(Kind):
     """Shares drawn at random with `seed`; the rest is training. Drawn once, written to specs/splits/, then pinned."""
 
     kind: Literal["random"]
-    valid: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    seed: Seed = 0
+    valid: Annotated[float, Field(gt=0, lt=1)] = Field(0.15, description="share of the samples")
+    test: Annotated[float, Field(gt=0, lt=1)] = Field(0.15, description="share of the samples")
+    seed: Seed = Field(0, description="of the draw")
 
 
 class Stratified(Kind):
     """As `random`, class by class."""
 
     kind: Literal["stratified"]
-    valid: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    seed: Seed = 0
+    valid: Annotated[float, Field(gt=0, lt=1)] = Field(0.15, description="share of each class")
+    test: Annotated[float, Field(gt=0, lt=1)] = Field(0.15, description="share of each class")
+    seed: Seed = Field(0, description="of the draw")
 
 
 Split = Annotated[Published | Random | Stratified, Field(discriminator="kind")]

@@ -12,8 +12,8 @@ from cggm_pipeline.spec.base import Seed, Slug, Spec
 class Claimed(Spec):
     """Where a paper's number for this row stands: a claims file in specs/claims/, and the row in it."""
 
-    table: Slug
-    row: str
+    table: Slug = Field(description="a file of specs/claims/ without .yaml")
+    row: str = Field(description="a row of that file")
 
 
 class Table(Spec):
@@ -25,11 +25,15 @@ class Table(Spec):
 
     version: Literal[1]
     kind: Literal["table"]
-    title: str = ""
-    description: str = ""
-    base: str
-    rows: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    sweep: dict[str, Annotated[tuple[Any, ...], Field(min_length=1, strict=False)]] = Field(default_factory=dict)
-    baseline: str | None = None
-    metric: Slug | None = None
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False)] | None = None
+    title: str = Field("", description="heads the table")
+    description: str = Field("", description="free text; changes no result")
+    base: str = Field(description="the experiment that every row changes: a path from here or from specs/")
+    rows: dict[str, dict[str, Any]] = Field(default_factory=dict, description="label: overrides of the base")
+    sweep: dict[str, Annotated[tuple[Any, ...], Field(min_length=1, strict=False)]] = Field(
+        default_factory=dict, description="dotted key: values; one row for each combination"
+    )
+    baseline: str | None = Field(None, description="label of the row that differences are taken to")
+    metric: Slug | None = Field(None, description="the table's metric; null: the task's own")
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False)] | None = Field(
+        None, description="of every row; null: the base's"
+    )

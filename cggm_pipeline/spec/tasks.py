@@ -13,8 +13,10 @@ class CrossEntropy(Kind):
     """Softmax cross-entropy. `class_weights`: null, "balanced" (inverse training frequency) or one weight per class."""
 
     kind: Literal["cross_entropy"]
-    label_smoothing: Rate = 0.0
-    class_weights: Literal["balanced"] | Annotated[tuple[Positive, ...], Field(strict=False)] | None = None
+    label_smoothing: Rate = Field(0.0, description="share of the target spread over all classes")
+    class_weights: Literal["balanced"] | Annotated[tuple[Positive, ...], Field(strict=False)] | None = Field(
+        None, description="balanced: by inverse training frequency; or one weight per class"
+    )
 
 
 class Focal(Kind):
@@ -23,7 +25,7 @@ class Focal(Kind):
     source: ClassVar[str] = "Lin et al. 2017, equation 5"
 
     kind: Literal["focal"]
-    gamma: Annotated[float, Field(ge=0)] = 2.0
+    gamma: Annotated[float, Field(ge=0)] = Field(2.0, description="focus on hard samples; 0 is cross-entropy")
 
 
 class L1(Kind):
@@ -42,7 +44,7 @@ class Huber(Kind):
     """Huber loss: quadratic below `delta`, linear above."""
 
     kind: Literal["huber"]
-    delta: Positive = 1.0
+    delta: Positive = Field(1.0, description="where the loss turns linear, in the target's unit")
 
 
 ClassificationLoss = Annotated[CrossEntropy | Focal, Field(discriminator="kind")]
@@ -74,7 +76,7 @@ class Classification(TaskSpec):
     }
 
     kind: Literal["classification"]
-    loss: ClassificationLoss = CrossEntropy(kind="cross_entropy")
+    loss: ClassificationLoss = Field(CrossEntropy(kind="cross_entropy"), description="what is minimised")
 
 
 class Regression(TaskSpec):
@@ -84,8 +86,10 @@ class Regression(TaskSpec):
     metrics: ClassVar[dict[str, bool]] = {"mae": False, "rmse": False, "corr": True, "r2": True}
 
     kind: Literal["regression"]
-    loss: RegressionLoss = L1(kind="l1")
-    score: Literal["sign", "exp_loss"] = "exp_loss"
+    loss: RegressionLoss = Field(L1(kind="l1"), description="what is minimised")
+    score: Literal["sign", "exp_loss"] = Field(
+        "exp_loss", description="what CGGM compares: the share of right signs, or exp(-loss)"
+    )
 
 
 Task = Annotated[Classification | Regression, Field(discriminator="kind")]

@@ -1,7 +1,4 @@
-"""The text of a spec, and its YAML nodes: UTF-8, at most 1 MiB, one document, no aliases, no deep nesting.
-
-Whatever breaks that is a `Problem` with its line and column; the text is never trusted.
-"""
+"""The text of a spec, and its YAML nodes: UTF-8, at most 1 MiB, one document, no aliases, no deep nesting."""
 
 from __future__ import annotations
 
@@ -24,8 +21,11 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_TOLD = 100
 _SURELY_SHALLOW = 1000
-_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNREADABLE = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 _MAX_SHOWN = 160
+_MAX_MESSAGE = 500
 
 
 class Parser(yaml.CBaseLoader):
@@ -55,8 +55,10 @@ def text_of(path: Path, file: str) -> str:
 def root_of(text: str, file: str) -> yaml.Node:
     """The root node of a text. SpecError where it is not one shallow YAML document without aliases."""
     if bad := _UNREADABLE.search(text):
-        message = f"the character U+{ord(bad[0]):04X} may not stand in a spec"
-        raise SpecError([located(file, text, _mark_at(text, bad.start()), "", message, hint="remove it")])
+        mark = _mark_at(text, bad.start())
+        raise SpecError(
+            [located(file, text, mark, "", f"{unreadable(text)} may not stand in a spec", hint="remove it")]
+        )
     try:
         refused = _deep(text, file) or _alias(text, file)
         root = None if refused else Parser(text).get_single_node()
@@ -75,8 +77,14 @@ def located(file: str, text: str, mark: Mark, key: str, message: str, *, allowed
     whole = lines[line - 1] if 0 < line <= len(lines) and column <= _MAX_SHOWN else ""
     source = printable(whole if len(whole) <= _MAX_SHOWN else whole[: _MAX_SHOWN - 1] + "…")
     width = max(1, min(width, len(source.rstrip()) - column + 1))
-    message, allowed, hint = printable(message), printable(allowed), printable(hint)
+    message, allowed, hint = (short(part, _MAX_MESSAGE) for part in (message, allowed, hint))
     return Problem(file, line, column, printable(key), message, allowed, hint, source.rstrip(), width)
+
+
+def unreadable(text: str) -> str:
+    """The first character that no reader sees (controls, turned writing directions), in words; empty without one."""
+    bad = _UNREADABLE.search(text)
+    return f"the character U+{ord(bad[0]):04X}" if bad else ""
 
 
 def capped(problems: Iterable[Problem]) -> list[Problem]:

@@ -15,30 +15,34 @@ class SGD(Kind):
     """Stochastic gradient descent."""
 
     kind: Literal["sgd"]
-    lr: Positive = 1e-2
-    momentum: Rate = 0.9
-    weight_decay: NonNegative = 0.0
-    nesterov: bool = False
+    lr: Positive = Field(1e-2, description="learning rate")
+    momentum: Rate = Field(0.9, description="of the velocity")
+    weight_decay: NonNegative = Field(0.0, description="L2 penalty")
+    nesterov: bool = Field(False, description="Nesterov's momentum")
 
 
 class Adam(Kind):
     """Adam (Kingma & Ba 2015)."""
 
     kind: Literal["adam"]
-    lr: Positive = 1e-3
-    betas: Annotated[tuple[Rate, Rate], Field(strict=False)] = (0.9, 0.999)
-    eps: Positive = 1e-8
-    weight_decay: NonNegative = 0.0
+    lr: Positive = Field(1e-3, description="learning rate")
+    betas: Annotated[tuple[Rate, Rate], Field(strict=False)] = Field(
+        (0.9, 0.999), description="decay rates of the two moments"
+    )
+    eps: Positive = Field(1e-8, description="added to the denominator")
+    weight_decay: NonNegative = Field(0.0, description="L2 penalty, through the moments")
 
 
 class AdamW(Kind):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
 
     kind: Literal["adamw"]
-    lr: Positive = 1e-3
-    betas: Annotated[tuple[Rate, Rate], Field(strict=False)] = (0.9, 0.999)
-    eps: Positive = 1e-8
-    weight_decay: NonNegative = 1e-2
+    lr: Positive = Field(1e-3, description="learning rate")
+    betas: Annotated[tuple[Rate, Rate], Field(strict=False)] = Field(
+        (0.9, 0.999), description="decay rates of the two moments"
+    )
+    eps: Positive = Field(1e-8, description="added to the denominator")
+    weight_decay: NonNegative = Field(1e-2, description="decoupled")
 
 
 Optimizer = Annotated[SGD | Adam | AdamW, Field(discriminator="kind")]
@@ -54,24 +58,26 @@ class Plateau(Kind):
     """The rate is multiplied by `factor` after `patience` epochs without a better validation loss."""
 
     kind: Literal["plateau"]
-    patience: Count = 10
-    factor: Fraction = 0.1
+    patience: Count = Field(10, description="epochs without a lower validation loss")
+    factor: Fraction = Field(0.1, description="of the learning rate")
 
 
 class Cosine(Kind):
     """Half a cosine from the rate to `final` times the rate over all epochs, after `warmup` linear epochs."""
 
     kind: Literal["cosine"]
-    warmup: Annotated[int, Field(ge=0)] = 0
-    final: Annotated[float, Field(ge=0, le=1)] = 0.0
+    warmup: Annotated[int, Field(ge=0)] = Field(0, description="linear epochs before it")
+    final: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="share of the learning rate that is left at the end"
+    )
 
 
 class StepDecay(Kind):
     """The rate is multiplied by `factor` every `every` epochs."""
 
     kind: Literal["step"]
-    every: Count
-    factor: Fraction = 0.1
+    every: Count = Field(description="epochs between two steps")
+    factor: Fraction = Field(0.1, description="of the learning rate")
 
 
 Scheduler = Annotated[Constant | Plateau | Cosine | StepDecay, Field(discriminator="kind")]
@@ -80,30 +86,36 @@ Scheduler = Annotated[Constant | Plateau | Cosine | StepDecay, Field(discriminat
 class Selection(Spec):
     """Which epoch's weights are kept, by the validation split alone."""
 
-    metric: Slug
-    mode: Literal["max", "min"]
+    metric: Slug = Field(description="a metric of the task, on the validation split")
+    mode: Literal["max", "min"] = Field(description="whether more or less of it is better")
 
 
 class EarlyStopping(Spec):
     """Stop after `patience` epochs without a better value of the selection metric."""
 
-    patience: Count
+    patience: Count = Field(description="epochs without a better value of the selection metric")
 
 
 class Training(Spec):
     """The loop. `batch_size` is per optimiser step and is cut into `accumulate` micro-batches.
 
+    Where the last batch of an epoch would have one sample, it is joined to the one before.
+
     `threads` is the number of CPU threads of one run: part of the protocol, because it changes the last bits.
     `clip` bounds the norm of all gradients but the classifiers', after modulation. `selection` null: the task's own.
     """
 
-    epochs: Count
-    batch_size: Count = 64
-    optimizer: Optimizer = Adam(kind="adam")
-    scheduler: Scheduler = Constant()
-    clip: Positive | None = None
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    accumulate: Count = 1
-    selection: Selection | None = None
-    early_stopping: EarlyStopping | None = None
-    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    epochs: Count = Field(description="passes over the training split")
+    batch_size: Count = Field(64, description="samples per optimiser step")
+    optimizer: Optimizer = Field(Adam(kind="adam"), description="how weights move")
+    scheduler: Scheduler = Field(Constant(), description="how the learning rate moves, epoch by epoch")
+    clip: Positive | None = Field(
+        None, description="largest norm of the network's gradients, after modulation; null: none"
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="of the forward pass; float16 needs a GPU"
+    )
+    accumulate: Count = Field(1, description="micro-batches that a batch is cut into")
+    selection: Selection | None = Field(None, description="which epoch is kept; null: by the task's own metric")
+    early_stopping: EarlyStopping | None = Field(None, description="null: all epochs are trained")
+    threads: Annotated[int, Field(ge=1, le=256)] = Field(1, description="CPU threads of one run; part of the protocol")

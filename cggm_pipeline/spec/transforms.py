@@ -31,7 +31,7 @@ class Resize(TransformSpec):
     ranks: ClassVar[frozenset[int]] = frozenset({3})
 
     kind: Literal["resize"]
-    size: Annotated[tuple[Count, Count], Field(strict=False)]
+    size: Annotated[tuple[Count, Count], Field(strict=False)] = Field(description="height and width, in pixels")
 
     def shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (shape[0], *self.size)
@@ -44,8 +44,10 @@ class Normalise(TransformSpec):
     """
 
     kind: Literal["normalise"]
-    mean: Floats | None = None
-    std: Annotated[tuple[Positive, ...], Field(min_length=1, strict=False)] | None = None
+    mean: Floats | None = Field(None, description="one number, or one per channel; null: of the training split")
+    std: Annotated[tuple[Positive, ...], Field(min_length=1, strict=False)] | None = Field(
+        None, description="one number, or one per channel; null: of the training split"
+    )
 
     def per_channel(self) -> dict[str, int]:
         return {name: len(held) for name, held in (("mean", self.mean), ("std", self.std)) if held is not None}
@@ -55,7 +57,7 @@ class Scale(TransformSpec):
     """x * factor, e.g. 1/255 for 8-bit images."""
 
     kind: Literal["scale"]
-    factor: float
+    factor: float = Field(description="of every value")
 
 
 class Flip(TransformSpec):
@@ -64,7 +66,7 @@ class Flip(TransformSpec):
     ranks: ClassVar[frozenset[int]] = frozenset({3})
 
     kind: Literal["flip"]
-    probability: Annotated[float, Field(ge=0, le=1)] = 0.5
+    probability: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="of an image to be mirrored")
 
 
 class Shift(TransformSpec):
@@ -73,14 +75,14 @@ class Shift(TransformSpec):
     ranks: ClassVar[frozenset[int]] = frozenset({3})
 
     kind: Literal["shift"]
-    pixels: Count = 1
+    pixels: Count = Field(1, description="the largest move, up or down, left or right")
 
 
 class Noise(TransformSpec):
     """Augmentation: add Gaussian noise of standard deviation `std`. Training only."""
 
     kind: Literal["noise"]
-    std: Positive
+    std: Positive = Field(description="standard deviation, in the unit of the values")
 
 
 class Mask(TransformSpec):
@@ -89,7 +91,7 @@ class Mask(TransformSpec):
     ranks: ClassVar[frozenset[int]] = frozenset({2})
 
     kind: Literal["mask"]
-    rate: Rate = 0.1
+    rate: Rate = Field(0.1, description="probability of a time step to be zeroed")
 
 
 Transform = Annotated[

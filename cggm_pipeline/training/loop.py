@@ -47,7 +47,7 @@ class Loop:
     ) -> None:
         self._accelerator, self._network, self._task, self._modulation = accelerator, network, task, modulation
         self._train, self._valid, self._options, self._progress = train, valid, options, progress
-        self.steps_per_epoch = -(-len(train) // options.batch_size)
+        self.steps_per_epoch = train.number(options.batch_size, train=True)
         self._stepper = Stepper(accelerator, network, task, modulation, options)
         self._schedule = options.scheduler(self._stepper.optimizer, options.epochs)
         self._watch = Watch(self._stepper.watched, accelerator.device, self.steps_per_epoch)

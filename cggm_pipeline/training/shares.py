@@ -11,18 +11,20 @@ from cggm_pipeline.data.batches import Batch
 from cggm_pipeline.data.input import Input
 
 
-def cut(batch: Batch, *, pieces: int, processes: int = 1, process: int = 0) -> list[tuple[Batch, float]]:
+def cut(
+    batch: Batch, *, pieces: int, least: int = 1, processes: int = 1, process: int = 0
+) -> list[tuple[Batch, float]]:
     """This process's micro-batches and their weights in the loss, so that weighted means add up to the batch's mean.
 
-    Pieces are as equal as can be; more pieces than samples give fewer. A distributed wrapper averages over processes,
-    hence weight = own samples * processes / samples of the batch. A process for which no sample is left takes part
-    with one sample of weight 0, because every process must call the same collectives.
+    Pieces are as equal as can be, and fewer where one would have less than `least` samples. A distributed wrapper
+    averages over processes, hence weight = own samples * processes / samples of the batch. A process for which no
+    sample is left takes part with one sample of weight 0, because every process must call the same collectives.
     """
     total = len(batch.index)
     if pieces == processes == 1:
         return [(batch, 1.0)]
     shares = []
-    for start, stop in _bounds(0, total, min(pieces, total)):
+    for start, stop in _bounds(0, total, max(1, min(pieces, total // least))):
         first, last = _bounds(start, stop, processes)[process]
         own = slice(first, last) if last > first else slice(start, start + 1)
         shares.append((_rows(batch, own), (last - first) * processes / total))

@@ -34,6 +34,8 @@ class Stepper:
         for patched in ("forward", "_original_forward"):
             network.__dict__.pop(patched, None)  # Accelerate's autocast; the one in _backward holds the loss too
         self._gradients = Gradients(groups, network)
+        # as batch normalisation needs it: no piece of a smaller last batch has one sample, unless every piece has
+        self._least = 1 if options.batch_size < 2 * options.accumulate else 2
         self._scaled = options.precision == "float16"
 
     @property
@@ -47,6 +49,7 @@ class Stepper:
         shares = cut(
             batch,
             pieces=self._options.accumulate,
+            least=self._least,
             processes=self._accelerator.num_processes,
             process=self._accelerator.process_index,
         )

@@ -131,7 +131,7 @@ def test_one_file_reruns_what_uses_it(repository: Repository, name: str, certain
 
 def test_a_docstring_retrains_one_row_and_going_back_costs_nothing(repository: Repository) -> None:
     with repository.edited("cggm_pipeline/modulations/ogm_ge.py", '"""', '"""Said differently. '):
-        assert repository.repro() - {EVALUATE} == {OGM, REPORT}
+        assert repository.repro() == {OGM, REPORT}, "the weights are the same bytes; the report reads the times"
     assert repository.repro() == set(), "going back costs nothing: DVC's run cache has it"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,7 +93,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = root / "specs" / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    shutil.copytree(Path(__file__).parents[3] / "stages", root / "stages")
     write_points(root / "points.csv", 200)
     for name in ("digits", "points"):
         prepare(load_dataset(name, Project(root)).spec, name, root)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -35,10 +36,42 @@ def test_every_kind_is_explained_with_every_parameter(room: str, kind: str) -> N
     assert all(len(line) < 160 for line in text.split("\n"))
 
 
+@pytest.mark.parametrize(("room", "kind"), [(room, kind) for room in UNIONS for kind in specs(room)])
+def test_every_parameter_has_words(room: str, kind: str) -> None:
+    for name, field in specs(room)[kind].model_fields.items():
+        assert name == "kind" or field.description, name
+
+
+@pytest.mark.parametrize("kind", specs("modulations"))
+def test_a_method_says_where_it_is_from_and_what_it_costs(kind: str) -> None:
+    spec = specs("modulations")[kind]
+    assert spec.cost
+    assert kind == "none" or (spec.source and spec.equation)
+
+
+def test_known_differences_are_as_many_as_the_document_lists(root: Path) -> None:
+    document = (root / "docs/paper-vs-code.md").read_text()
+    said = {kind: spec.known for kind, spec in specs("modulations").items() if spec.known}
+    assert said.keys() == {"cggm", "ogm_ge"}
+    for kind, known in said.items():
+        heading = known.rpartition("#")[2]
+        section = document.split(f"## {heading.upper()}\n")[1].split("\n## ")[0]
+        rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+        assert f"differ in {len(rows)} points: docs/paper-vs-code.md#{heading}" in known, kind
+
+
 def test_cggm_is_explained_like_in_the_papers() -> None:
     text = run("explain", "cggm")
-    for part in ("B_i = (S - d_i) / S", "NeurIPS 2024", "required", "paper | released | stable", "2 or more", "1.3"):
-        assert part in text
+    parts = ("B_i = (S - d_i) / S", "NeurIPS 2024", "required", "paper | released | stable", "2 or more", "1.3")
+    more = (
+        "cost ",
+        "no extra pass",
+        "null switches it off",
+        "docs/paper-vs-code.md#cggm",
+        "classification, regression",
+    )
+    for part in parts + more:
+        assert part in text.replace("\n" + " " * 36, " "), part
 
 
 def test_a_name_of_two_rooms_shows_both() -> None:

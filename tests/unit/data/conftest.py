@@ -11,8 +11,9 @@ import torch
 
 from cggm_pipeline.build.data import prepare
 from cggm_pipeline.data.manifest import Form
-from cggm_pipeline.data.prepared import Content, Prepared, write
+from cggm_pipeline.data.prepared import Prepared
 from cggm_pipeline.data.sources.base import Raw, Value
+from cggm_pipeline.data.writing import Content, write
 from cggm_pipeline.spec.dataset import Dataset
 
 DIGITS = {

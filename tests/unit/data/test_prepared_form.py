@@ -23,8 +23,9 @@ from hypothesis.extra import numpy as hnp
 from cggm_pipeline.data import output, writing
 from cggm_pipeline.data.manifest import Form
 from cggm_pipeline.data.output import replaced
-from cggm_pipeline.data.prepared import Content, Prepared, write
+from cggm_pipeline.data.prepared import Prepared
 from cggm_pipeline.data.statistics import Moments
+from cggm_pipeline.data.writing import Content, write
 from cggm_pipeline.errors import DataError
 
 SPLITS = ("train", "valid", "test")

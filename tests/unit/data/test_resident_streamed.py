@@ -11,6 +11,7 @@ from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cggm_pipeline.data import writing
+from cggm_pipeline.data.batch import spans
 from cggm_pipeline.data.batches import Batch, Resident, Streamed, derived_seed, order
 from cggm_pipeline.data.images import decode
 from cggm_pipeline.data.manifest import Form
@@ -165,6 +166,36 @@ def test_every_sample_comes_once_and_none_is_dropped(prepared: Prepared) -> None
     assert [len(index) for index in seen] == [10, 10, 10, 10, 10, 3]
     assert view.number(10) == 6
     assert sorted(torch.cat(seen).tolist()) == list(range(SAMPLES))
+
+
+@pytest.mark.parametrize("kind", [Resident, Streamed])
+@pytest.mark.parametrize(
+    ("batch_size", "train", "sizes"),
+    [
+        (26, True, [26, 27]),
+        (26, False, [26, 26, 1]),
+        (13, True, [13, 13, 13, 14]),
+        (52, True, [53]),
+        (53, True, [53]),
+        (17, True, [17, 17, 17, 2]),
+        (1, True, [1] * SAMPLES),
+    ],
+)
+def test_a_last_batch_of_one_sample_joins_the_one_before(prepared: Prepared, kind, batch_size, train, sizes) -> None:
+    view = kind(prepared.split("train"), modalities=["image"], transforms=transforms(prepared))
+    arguments = {"order": order(SAMPLES, 1, 2), "seed": 1, "epoch": 2, "train": train}
+    whole = list(view.batches(batch_size, **arguments))
+    assert [len(batch.index) for batch in whole] == sizes
+    assert view.number(batch_size, train=train) == len(sizes)
+    assert torch.equal(torch.cat([batch.index for batch in whole]), arguments["order"])
+    for start in (1, len(sizes) - 1, len(sizes)):
+        rest = list(view.batches(batch_size, **arguments, start=start))
+        assert all(same(one, two) for one, two in zip(whole[start:], rest, strict=True))
+
+
+def test_one_sample_alone_is_a_batch() -> None:
+    assert spans(1, 8, train=True) == [slice(0, 1)]
+    assert spans(0, 8, train=True) == []
 
 
 def test_targets_belong_to_their_samples(prepared: Prepared) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,13 @@ def test_data_and_code_change_the_key(project: Path, experiment: Experiment) -> 
     after = run_key(experiment, project)
     (project / "stages/train.py").write_text("# changed\n")
     assert len({before, after, run_key(experiment, project)}) == 3
+
+
+def test_a_project_without_stages_has_a_key(project: Path, experiment: Experiment) -> None:
+    with_stages = run_key(experiment, project)
+    shutil.rmtree(project / "stages")
+    assert len({with_stages, run_key(experiment, project)}) == 2
+    assert run_key(experiment, project) == run_key(experiment, project)
 
 
 def test_data_that_are_not_prepared(small: Path, experiment: Experiment) -> None:

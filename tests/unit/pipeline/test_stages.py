@@ -50,6 +50,16 @@ def test_one_prepare_one_train_per_row_one_evaluate_one_report(small: Path) -> N
     ]
 
 
+def test_training_does_not_depend_on_what_prepares_the_data() -> None:
+    found = stages(made(ROOT)["dvc.yaml"])
+    prepare, train = (set(found[name].deps) for name in ("prepare-digits", "train-digits--joint"))
+    preparing = {"build/data", "build/raw_files", "data/writing", "data/splits", "data/pins", "data/targets"}
+    preparing |= {"data/statistics", "data/sources/base", "data/sources/digits_two_view"}
+    files = {f"cggm_pipeline/{name}.py" for name in preparing}
+    assert files <= prepare
+    assert not files & train
+
+
 def test_every_section_that_can_change_a_result_is_tracked_and_no_other(small: Path) -> None:
     row = next(row for row in read_documents(Project(small)).tables[0].rows if row.slug == "joint")
     assert set(train_sections(row.experiment)) | set(UNTRACKED) == set(Experiment.model_fields)

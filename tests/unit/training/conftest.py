@@ -15,8 +15,9 @@ from torch import nn
 from cggm_pipeline.classifiers.vector import VectorClassifier
 from cggm_pipeline.data.batches import Resident
 from cggm_pipeline.data.manifest import Form
-from cggm_pipeline.data.prepared import Content, Prepared, write
+from cggm_pipeline.data.prepared import Prepared
 from cggm_pipeline.data.sources.base import Raw
+from cggm_pipeline.data.writing import Content, write
 from cggm_pipeline.encoders.mlp import MLP
 from cggm_pipeline.fills.zeros import Zeros
 from cggm_pipeline.fusions.concat import Concat
@@ -96,9 +97,11 @@ def make_modulation(name: str, network: Network, task: Classification) -> Modula
     return made[name]()
 
 
-def make_problem(prepared: Prepared, modulation: str = "none", *, dropout: float = 0.2, **changes) -> Problem:
+def make_problem(
+    prepared: Prepared, modulation: str = "none", *, dropout: float = 0.2, batch_norm: bool = False, **changes
+) -> Problem:
     torch.manual_seed(0)
-    encoders = {name: MLP((32,), hidden=[16], dropout=dropout) for name in ("lower", "upper")}
+    encoders = {name: MLP((32,), hidden=[16], dropout=dropout, batch_norm=batch_norm) for name in ("lower", "upper")}
     fusion = Concat({"lower": 16, "upper": 16}, width=12)
     network = Network(encoders, Zeros({"lower": 16, "upper": 16}), fusion, nn.Linear(12, 10))
     task = Classification(10)

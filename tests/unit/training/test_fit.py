@@ -83,6 +83,17 @@ def test_accumulation_equals_the_whole_batch(problem, pieces):
         torch.testing.assert_close(pieced.network.state_dict()[name], tensor, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate"),
+    [(199, 1), (199, 4), (66, 1), (66, 2), (66, 3)],  # of 200 samples, 1 or 2 are left over
+)
+def test_batch_normalisation_never_meets_a_single_sample(problem, batch_size, accumulate):
+    one = problem("cggm-stable", batch_norm=True, batch_size=batch_size, accumulate=accumulate, epochs=2)
+    fitted = fit(*one.arguments())
+    assert len(fitted.history) == 2
+    assert fitted.steps == 2 * (1 if batch_size == 199 else 4)
+
+
 def with_doubles(one):
     for data in (one.train, one.valid):
         for name, given in list(data._stores.items()):

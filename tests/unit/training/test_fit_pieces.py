@@ -113,6 +113,16 @@ def test_shares_add_up_to_the_mean_of_the_batch(number, pieces, processes):
     assert sorted(seen) == list(range(number))
 
 
+@pytest.mark.parametrize(
+    ("number", "least", "sizes"),
+    [(2, 2, [2]), (3, 2, [3]), (5, 2, [2, 3]), (1, 2, [1]), (9, 2, [2, 2, 2, 3]), (3, 1, [1, 1, 1])],
+)
+def test_no_piece_has_less_than_the_least(number, least, sizes):
+    shares = cut(batch_of(number), pieces=4, least=least)
+    assert [len(share.target) for share, _ in shares] == sizes
+    assert sum(weight for _, weight in shares) == pytest.approx(1)
+
+
 def test_every_process_makes_the_same_number_of_pieces():
     counts = {len(cut(batch_of(3), pieces=2, processes=4, process=process)) for process in range(4)}
     assert counts == {2}

@@ -30,6 +30,9 @@ class Stopping:
     def __len__(self) -> int:
         return len(self.data)
 
+    def number(self, *arguments, **keywords) -> int:
+        return self.data.number(*arguments, **keywords)
+
     def batches(self, *arguments, **keywords):
         for batch in self.data.batches(*arguments, **keywords):
             if not self.left:
