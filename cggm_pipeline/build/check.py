@@ -51,13 +51,14 @@ class BuildReport:
 
 
 def check_build(experiment: Experiment, dataset: Dataset) -> BuildReport:
-    """Build the experiment on the meta device and pass one fake batch through all of it, the loss included.
+    """Build the experiment on the meta device and pass one fake batch through encoders, fusion, head and classifiers.
 
     Raises BuildError with the spec key that has to change. Weight files must exist but are not read; hub weights are
     not fetched.
     """
     counts = None if dataset.target.kind != "classes" else [1] * dataset.target.number
-    built = build_network(experiment, dataset, seed=0, device="meta", class_counts=counts)
+    with _shapes_meet():
+        built = build_network(experiment, dataset, seed=0, device="meta", class_counts=counts)
     inputs = {name: _fake(encoded_shape(experiment, dataset, name)) for name in built.network.modalities}
     features = {name: _encoded(built, name, given) for name, given in inputs.items()}
     with at("fusion"), _shapes_meet():

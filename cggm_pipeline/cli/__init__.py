@@ -50,11 +50,16 @@ def cggm() -> None:
 
 
 def main() -> None:
-    """Run `cggm`; a CggmError is printed on stderr and ends with exit code 1."""
+    """Run `cggm`; a CggmError, or what the system refused, is printed on stderr and ends with exit code 1."""
     from cggm_pipeline.errors import CggmError
 
     try:
         cggm.main(standalone_mode=True)
     except CggmError as error:
         click.echo(str(error), err=True)
+        sys.exit(1)
+    except OSError as error:
+        name = str(error.filename or "")
+        place = f": {name if len(name) <= 200 else name[:199] + '…'}" if name else ""
+        click.echo(f"error: {error.strerror or error}{place}", err=True)
         sys.exit(1)

@@ -40,8 +40,9 @@ def _rooms() -> dict[str, str]:
 def _kinds(room: str) -> dict[str, str]:
     from cggm_pipeline.build.rooms import UNIONS, specs
     from cggm_pipeline.spec.nearest import did_you_mean
+    from cggm_pipeline.spec.text import short
 
     if room not in UNIONS:
         hint, allowed = did_you_mean(room, UNIONS)
-        raise CggmError(f"error: there is no room '{room}'; {hint + '  ' if hint else ''}(rooms: {allowed})")
+        raise CggmError(f"error: there is no room '{short(room)}'; {hint + '  ' if hint else ''}(rooms: {allowed})")
     return {kind: (spec.__doc__ or "").strip().split("\n")[0] for kind, spec in specs(room).items()}

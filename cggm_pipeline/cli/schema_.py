@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 
 import click
 
 from cggm_pipeline.errors import CggmError
 from cggm_pipeline.spec.project import Project
 from cggm_pipeline.spec.schema import text
+from cggm_pipeline.whole import write_whole
 
 
 @click.command("schema")
@@ -32,20 +31,5 @@ def command(write: bool, check: bool) -> None:
     if check and not fresh:
         raise CggmError(f"{shown} is not what this version writes; run: cggm schema --write")
     if not fresh:
-        _replace(path, text())
+        write_whole(path, text())
     click.echo(f"{shown} {'written' if not fresh else 'is up to date'}")
-
-
-def _replace(path: Path, content: str) -> None:
-    """Write a file whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise CggmError(f"{path}: cannot be written: {error.strerror}") from None

@@ -76,11 +76,17 @@ def _projects(paths: tuple[str, ...]) -> list[tuple[Project, list[Path]]]:
             raise click.BadParameter(_missing(path), param_hint="PATHS")
         project = Project.of(path)
         project, found = projects.setdefault(project.root, (project, []))
-        below = documents(project, path.absolute()) if path.is_dir() else [path]
+        below = _below(path, project) if path.is_dir() else [path]
         if not below:
             raise click.BadParameter(f"'{path}' is a folder without specs (*.yaml)", param_hint="PATHS")
         found += below
     return list(projects.values())
+
+
+def _below(folder: Path, project: Project) -> list[Path]:
+    """The specs below a folder; of the project's own folder, those in specs/ and no other YAML files."""
+    whole = project.specs.is_relative_to(os.path.realpath(folder))
+    return documents(project, None if whole else folder.absolute())
 
 
 def _missing(path: Path) -> str:

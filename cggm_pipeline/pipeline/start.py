@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from cggm_pipeline.errors import CggmError
 from cggm_pipeline.pipeline.generate import generate
 from cggm_pipeline.pipeline.workspace import write
-from cggm_pipeline.spec import Project
+from cggm_pipeline.spec import Project, schema
 
 PROJECT = Path(__file__).parent / "project"
 SAMPLE = "samples/digits.csv"
@@ -52,6 +52,7 @@ def _fill(root: Path, name: str, git: bool) -> None:
     sample = root / SAMPLE
     sample.parent.mkdir()
     sample.write_text(digits_csv(), encoding="utf-8")
+    (root / "specs" / "schema.json").write_text(schema.text(), encoding="utf-8")
     write(root, generate(Project(root)))
 
 

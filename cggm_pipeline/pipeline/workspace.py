@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 from cggm_pipeline.errors import CggmError, SpecError
 from cggm_pipeline.spec.load import parse
 from cggm_pipeline.spec.stamp import state
+from cggm_pipeline.whole import write_whole
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def write(root: Path, files: Mapping[str, str], *, force: bool = False) -> list[
             path.unlink()
             _remove_empty(path.parent, root)
         else:
-            _replace(path, files[difference.path])
+            write_whole(path, files[difference.path])
     return found
 
 
@@ -89,20 +88,6 @@ def _generated(root: Path) -> dict[str, str]:
     texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in candidates if path.is_file()}
     states = {path.relative_to(root).as_posix(): _state(text) for path, text in texts.items() if text.startswith("#")}
     return {path: now for path, now in states.items() if now != "foreign"}
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(stream.name, 0o644)
-        os.replace(stream.name, path)
-    except OSError as error:
-        raise CggmError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _remove_empty(folder: Path, root: Path) -> None:

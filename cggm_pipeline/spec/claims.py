@@ -18,9 +18,9 @@ class Column(Spec):
     `metric` is the name of this project's own metric (accuracy, f1_weighted, mae); `unit` "percent" is 100 times it.
     """
 
-    metric: Slug
-    unit: Literal["percent", "fraction", "one"]
-    direction: Literal["higher", "lower"]
+    metric: Slug = Field(description="this project's name of the metric")
+    unit: Literal["percent", "fraction", "one"] = Field(description="percent: 100 times this project's value")
+    direction: Literal["higher", "lower"] = Field(description="which is better")
 
     @property
     def scale(self) -> float:
@@ -37,14 +37,20 @@ class Claims(Spec):
 
     version: Literal[1]
     kind: Literal["claims"]
-    paper: Annotated[str, Field(min_length=1)]
-    table: Annotated[str, Field(min_length=1)]
-    dataset: Annotated[str, Field(min_length=1)]
-    source: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
-    status: Annotated[str, Field(min_length=1)]
-    note: str = ""
-    columns: Annotated[dict[Annotated[str, Field(min_length=1)], Column], Field(min_length=1)]
-    rows: Annotated[dict[str, dict[str, float | Literal["unknown"]]], Field(min_length=1)]
+    paper: Annotated[str, Field(min_length=1)] = Field(description="authors, title, place, year")
+    table: Annotated[str, Field(min_length=1)] = Field(description="its number in the paper")
+    dataset: Annotated[str, Field(min_length=1)] = Field(description="the data, as the paper calls them")
+    source: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = Field(
+        description="where the numbers were read"
+    )
+    status: Annotated[str, Field(min_length=1)] = Field(description="how well the reading was checked")
+    note: str = Field("", description="free text; changes no result")
+    columns: Annotated[dict[Annotated[str, Field(min_length=1)], Column], Field(min_length=1)] = Field(
+        description="label of the paper's column: what it holds"
+    )
+    rows: Annotated[dict[str, dict[str, float | Literal["unknown"]]], Field(min_length=1)] = Field(
+        description="label of the paper's row: column: number, or unknown"
+    )
 
     def value(self, row: str, metric: str) -> tuple[Column, float] | None:
         """The printed number of a row for one of this project's metrics; null where it is unknown or has no column."""

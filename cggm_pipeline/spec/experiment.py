@@ -26,9 +26,11 @@ class Modality(Spec):
 
 
 class Experiment(Spec):
-    """A composed experiment: `extends` is resolved away before this class sees the document.
+    """One network, one task, one way of training, some seeds.
 
-    `use` selects some of the modalities (null: all). `description` never changes a result and is tracked by no stage.
+    `extends: FILE` starts from another experiment (mappings merge, lists replace); it is resolved away before this
+    class sees the document. `use` selects some of the modalities (null: all). `description` never changes a result and
+    is tracked by no stage.
     """
 
     version: Literal[1]

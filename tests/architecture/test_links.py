@@ -85,6 +85,13 @@ def test_commands_that_are_named_exist(document: Path) -> None:
     assert set(re.findall(r"(?:`|^\$ |^)make ([a-z]+)\b", text, re.MULTILINE)) <= targets
 
 
+def test_every_room_has_its_line() -> None:
+    rooms = (ROOT / "docs/rooms.md").read_text(encoding="utf-8")
+    members = [path for path in (ROOT / "cggm_pipeline").iterdir() if not path.name.startswith("_")]
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in members if path.suffix in ("", ".py")]
+    assert [name for name in names if f"| `{name}`" not in rooms] == []
+
+
 def test_a_dead_link_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "b.md").write_text("# A `thing`, whole\n\n```\n# no heading\n```\n")
     (tmp_path / "a.md").write_text(

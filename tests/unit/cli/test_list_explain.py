@@ -42,6 +42,20 @@ def test_every_parameter_has_words(room: str, kind: str) -> None:
         assert name == "kind" or field.description, name
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("training", ("batch_size", "samples per optimiser step")),
+        ("documents/claims", ("source", "where the numbers were read")),
+        ("early_stopping", ("patience", "required")),
+        ("table", ("table · sources", "table · documents")),
+    ],
+)
+def test_documents_and_their_sections_are_explained_too(name: str, words: tuple[str, ...]) -> None:
+    text = run("explain", name)
+    assert all(word in text for word in words)
+
+
 @pytest.mark.parametrize("kind", specs("modulations"))
 def test_a_method_says_where_it_is_from_and_what_it_costs(kind: str) -> None:
     spec = specs("modulations")[kind]

@@ -28,7 +28,7 @@ seeds: [0]
 """
 TABLE = """version: 1
 kind: table
-title: "Zwei ${sichten} # \\u2028 \\"quoted\\""
+title: "Zwei ${sichten} # \\"quoted\\""
 base: experiments/joint.yaml
 baseline: Joint
 seeds: [0, 1]

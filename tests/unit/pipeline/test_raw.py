@@ -45,5 +45,5 @@ def test_compile_writes_and_says_it(project: Path) -> None:
 
 
 def test_prepare_stops_with_it(project: Path) -> None:
-    with pytest.raises(DataError, match="source.path: data/raw/own.csv does not exist"):
+    with pytest.raises(DataError, match=r"source\.path: data/raw/own\.csv does not exist"):
         CliRunner().invoke(cggm, ["prepare", "own"], catch_exceptions=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +95,28 @@ def test_a_folder_without_specs_is_no_success(desk: Desk) -> None:
     result = CliRunner().invoke(validate_.command, ["specs/empty"], catch_exceptions=False)
     assert result.exit_code == 2
     assert "'specs/empty' is a folder without specs" in result.output
+
+
+def test_the_projects_own_folder_means_its_specs(desk: Desk) -> None:
+    (desk.root / "dvc.yaml").write_text("stages: {}\n")
+    for folder in (".", "", str(desk.root)):
+        result = CliRunner().invoke(validate_.command, [folder], catch_exceptions=False)
+        assert result.output.startswith("3 files checked, no errors"), result.output
+
+
+@pytest.mark.parametrize("command", ["validate", "show", "compare", "explain", "list"])
+def test_a_name_that_no_file_can_have_is_an_error_and_no_traceback(desk: Desk, command: str) -> None:
+    words = [str(Path(sys.executable).parent / "cggm"), command, *["a" * 5000] * (1 + (command == "compare"))]
+    done = subprocess.run(words, cwd=desk.root, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr) < 600
+
+
+@pytest.mark.parametrize("key", ["extends", "data"])
+def test_a_path_that_no_file_can_have(desk: Desk, key: str) -> None:
+    found = desk.problems("experiments/x.yaml", HEAD + f"{key}: {'a/' * 5000}b.yaml\n")
+    assert [problem.line for problem in found if problem.key == key] == [3]
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="the superuser may read every file")

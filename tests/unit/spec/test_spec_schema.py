@@ -113,3 +113,36 @@ def test_the_command_writes_and_checks(desk: Desk) -> None:
     assert runner.invoke(command, ["--write"]).output == "specs/schema.json is up to date\n"
     assert runner.invoke(command, ["--write", "--check"]).exit_code == 2
     assert [path.name for path in (desk.root / "specs").iterdir() if path.is_file()] == ["schema.json"]
+
+
+def mappings(data: Any) -> list[dict[str, Any]]:
+    """Every mapping of a tree."""
+    below = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return [data] * isinstance(data, dict) + [found for item in below for found in mappings(item)]
+
+
+@pytest.mark.parametrize("name", ["experiments/cggm", "datasets/mosi", "tables/mosi"])
+def test_an_unknown_key_or_kind_is_refused_wherever_it_stands(
+    desk: Desk, validator: Draft202012Validator, name: str
+) -> None:
+    data = _read(desk, name)
+    assert len(mappings(data)) >= 5
+    for mapping in mappings(data):
+        mapping["roh"] = 1
+        assert not validator.is_valid(data), mapping
+        del mapping["roh"]
+        if "kind" in mapping:
+            kind, mapping["kind"] = mapping["kind"], "nonsense"
+            assert not validator.is_valid(data), mapping
+            mapping["kind"] = kind
+    assert validator.is_valid(data)
+
+
+def test_an_editor_has_words_for_every_parameter() -> None:
+    bare = [
+        f"{name}.{key}"
+        for name, entry in schema()["$defs"].items()
+        for key, value in entry.get("properties", {}).items()
+        if key not in ("kind", "version", "published") and "description" not in value
+    ]
+    assert bare == []
