@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 from cggm_pipeline.build.evaluate import evaluate
-
 from cggm_pipeline.errors import CggmError
 
 ROOT = Path(__file__).resolve().parents[1]

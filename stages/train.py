@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 from cggm_pipeline.build.train import train
-
 from cggm_pipeline.errors import CggmError
 from cggm_pipeline.pipeline.key import run_key
 from cggm_pipeline.spec import Experiment, load_resolved

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cggm_pipeline.modulations import CGGM, OGMGE, Modulation, NoModulation, Parts, UnimodalLosses, accuracy
+from cggm_pipeline.modulations._paper import GradientCosine
 from cggm_pipeline.modulations._preset import Coefficients
 from cggm_pipeline.modulations._stable import Shortfall
 
@@ -34,6 +35,13 @@ def changed(rule: Callable[[int, torch.device], Coefficients], **options: Any) -
         return method
 
     return make
+
+
+def with_direction(network: Network) -> CGGM:
+    """Preset `stable` and lam * L_gm on the head, as in preset `paper`, with the B_i of `stable`."""
+    method = cggm("stable")(network)
+    method.direction = GradientCosine()
+    return method
 
 
 class Detached(Shortfall):
@@ -106,7 +114,7 @@ METHODS: Mapping[str, Make] = {
     "cggm stable": cggm("stable"),
 }
 ABLATIONS: Mapping[str, Make] = {
-    "stable, lam 0 (no direction term)": cggm("stable", lam=0.0),
+    "stable, with the paper's direction term too": with_direction,
     "stable, classifiers detached": changed(Detached),
     "stable, w_i = 1": changed(lambda m, device: Fixed(m, device, weight=1.0)),
     "stable, joint loss kept from the encoders": changed(OwnOnly),
@@ -114,5 +122,5 @@ ABLATIONS: Mapping[str, Make] = {
     "stable, no running mean (last batch)": changed(lambda m, device: Shortfall(m, device, rate=1.0)),
     "stable, margin 0.02": changed(lambda m, device: Shortfall(m, device, margin=0.02)),
     "stable, margin 0.2": changed(lambda m, device: Shortfall(m, device, margin=0.2)),
-    "bounded speed, with unimodal losses": changed(Speed, lam=0.0, rho=1.0),
+    "bounded speed, with unimodal losses": changed(Speed, rho=1.0),
 }

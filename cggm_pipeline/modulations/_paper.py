@@ -64,5 +64,5 @@ def _head_gradient(view: View) -> Tensor:
     return weight_gradient(view.head, delta, fused)
 
 
-def paper(head: Head, modalities: int) -> Preset:
+def paper(head: Head, modalities: int, lam: float) -> Preset:
     return Preset(GainRatio(modalities, head.weight.device), GradientCosine())

@@ -67,10 +67,10 @@ class Direction(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class Preset:
-    """One choice of each."""
+    """One choice of each. `direction` None: the head's gradient is left as it is."""
 
     coefficients: Coefficients
-    direction: Direction
+    direction: Direction | None
 
 
 def linear_term(value: Tensor, slope: Tensor, point: Tensor) -> Tensor:

@@ -37,5 +37,5 @@ class WeightCosine(Direction):
         return latest
 
 
-def released(head: Head, modalities: int) -> Preset:
+def released(head: Head, modalities: int, lam: float) -> Preset:
     return Preset(GainRatio(modalities, head.weight.device), WeightCosine(head))

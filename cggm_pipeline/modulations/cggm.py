@@ -19,7 +19,7 @@ from cggm_pipeline.modulations._released import released
 from cggm_pipeline.modulations._stable import stable
 from cggm_pipeline.modulations.base import Modulation, Parts, Record, Step
 
-PRESETS: Mapping[str, Callable[[Head, int], Preset]] = {"paper": paper, "released": released, "stable": stable}
+PRESETS: Mapping[str, Callable[[Head, int, float], Preset]] = {"paper": paper, "released": released, "stable": stable}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class CGGM(Modulation):
     differentiable twice. `score(logits, target)`: a scalar tensor in [0, 1], more is better.
 
     `preset`: "paper" (the equations above), "released" (the authors' code: cosines of weights, one step late), "stable"
-    (ours: B_i in (0, 1], classifiers that teach their encoders; equations in docs/decisions/0002-stable-preset.md).
+    (ours: B_i in (0, 1], lam turns the encoders' gradients to their classifiers', not the head's; `_stable.py`).
     `normalise`: rho B_i M/(M-1), so that a rho means the same for every M; L_gm keeps B_i. Without effect in "stable".
     `parameters()` are the classifiers'; give them a parameter group of their own and do not clip them. `state_dict()`
     has the classifiers and what is remembered between steps. rho None and lam 0 hold no classifier and do nothing.
@@ -84,7 +84,7 @@ class CGGM(Modulation):
             return
         self.classifiers = matching(self.names, classifiers)
         self._own_widths = own_widths(self._network.head, self.classifiers.heads())
-        chosen = PRESETS[preset](self._network.head, len(self.names))
+        chosen = PRESETS[preset](self._network.head, len(self.names), lam)
         self.coefficients, self.direction = chosen.coefficients, chosen.direction
 
     def penalty(self, step: Step) -> Tensor | float:
@@ -95,7 +95,7 @@ class CGGM(Modulation):
         losses = [self._network.loss(own, step.target) for own in logits]
         self._take_scores(logits, step)
         total = torch.stack(losses).sum()
-        if self.lam:
+        if self.lam and self.direction is not None:
             total = total + self.lam * self.direction(self.coefficients(self._scores()[0]), self._view(step, losses))
         return total
 
@@ -103,7 +103,8 @@ class CGGM(Modulation):
     def modulate_(self, step: Step) -> Record:
         """Scale the encoders' gradients; after the last backward of an optimiser step and unscaling, before clipping.
 
-        Logs per modality `eps`, `B` (without rho), `grad_norm` (before scaling) and, where lam > 0, `cos`; and `l_gm`.
+        Logs per modality `eps`, `B` (without rho), `grad_norm` (before scaling); with L_gm `cos`, and `l_gm`; in preset
+        "stable" `guidance` (w_i).
         """
         if self.off:
             return {}
@@ -113,7 +114,7 @@ class CGGM(Modulation):
         record: Record = {"eps": self._named(scores), "B": self._named(coefficients), "grad_norm": self._named(norms)}
         if guidance is not None:
             record["guidance"] = self._named(guidance)
-        if self.lam:
+        if self.lam and self.direction is not None:
             latest = self.direction.advance_(coefficients, self._view(step, []))
             record |= {"cos": self._named(latest.cosines), "l_gm": latest.value}
         if self.rho is not None:

@@ -86,7 +86,7 @@ def test_stable_teaches_the_encoders_and_never_turns_them_round():
     records = train(net, method, optimizer_of(net, method), batches("abc", 20, 8))
     for record in records:
         assert all(0 < b.item() <= 1 for b in record["B"].values())
-    net, method = build("cggm", preset="stable", lam=0.0)
+    net, method = build("cggm", preset="stable")
     train(net, method, optimizer_of(net, method), batches("abc", 9, 8))  # the first step has no score to go by
     net.zero_grad()
     inputs, target = next(batches("abc", 1, 8))
@@ -96,7 +96,7 @@ def test_stable_teaches_the_encoders_and_never_turns_them_round():
 
 def test_stable_is_a_weighted_mean_of_joint_and_own_gradient():
     """grad(encoder i) = rho (B_i dL/dtheta_i + (1 - B_i) dL_i/dtheta_i), B and the guidance being the record's."""
-    net, method = build("cggm", preset="stable", rho=1.2, lam=0.0)
+    net, method = build("cggm", preset="stable", rho=1.2)
     optimizer = optimizer_of(net, method)
     data = list(batches("abc", 6, 16))
     train(net, method, optimizer, data[:5])

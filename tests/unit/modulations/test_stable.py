@@ -29,21 +29,22 @@ def steps_of(modalities):
 many_scores = st.integers(2, 5).flatmap(steps_of)
 
 
-def told(scores: list[list[float]]) -> Shortfall:
+def told(scores: list[list[float]], lam: float = 0.2) -> Shortfall:
     """A rule that has seen these steps; the last number of each is the fused prediction's."""
-    rule = Shortfall(len(scores[0]) - 1 if scores else 2, CPU)
+    rule = Shortfall(len(scores[0]) - 1 if scores else 2, CPU, lam)
     for *own, fused in scores:
         rule.advance_(torch.tensor(own, dtype=torch.float64), torch.tensor(fused, dtype=torch.float64))
     return rule
 
 
-@given(many_scores)
-def test_the_bounds_hold_for_any_scores(scores):
-    """0 <= w_i <= 1 / margin and margin / (1 + margin) <= B_i <= 1, whatever the scores were."""
-    rule = told(scores)
+@given(many_scores, st.sampled_from([0.0, 0.01, 0.2, 1.0, 10.0]))
+def test_the_bounds_hold_for_any_scores(scores, lam):
+    """0 <= w_i <= 5 lam / margin and 1 / (1 + 5 lam / margin) <= B_i <= 1, whatever the scores were."""
+    rule = told(scores, lam)
+    bound = 5 * lam / MARGIN
     for weight, factor in zip(rule.guidance(), rule(rule.own), strict=True):
-        assert 0 <= weight.item() <= 1 / MARGIN + 1e-9
-        assert MARGIN / (1 + MARGIN) - 1e-9 <= factor.item() <= 1
+        assert 0 <= weight.item() <= bound * (1 + 1e-9)
+        assert (1 - 1e-9) / (1 + bound) <= factor.item() <= 1
         assert factor.item() * (1 + weight.item()) == pytest.approx(1)
 
 
@@ -75,7 +76,7 @@ def test_the_limits():
 
 def test_an_encoders_gradient_is_the_weighted_mean():
     """rho (B_i dL/dtheta_i + (1 - B_i) dL_i/dtheta_i), from separate backward passes, at every step."""
-    net, method = build("cggm", preset="stable", rho=0.7, lam=0.0)
+    net, method = build("cggm", preset="stable", rho=0.7, lam=0.3)
     optimizer = optimizer_of(net, method)
     history = []
     for inputs, target in batches("abc", 8, 16):
@@ -113,7 +114,18 @@ def restated(history: list[dict[str, float]]) -> dict[str, float]:
     for number, scores in enumerate(history, start=1):
         rate = max(1 / number, RATE)
         means = {name: (1 - rate) * mean + rate * scores[name] for name, mean in means.items()}
-    return {n: means[n] / (max(means["fused"] - means[n], 0) + MARGIN) for n in "abc"}
+    return {n: 5 * 0.3 * means[n] / (max(means["fused"] - means[n], 0) + MARGIN) for n in "abc"}
+
+
+def test_without_lam_the_joint_loss_alone():
+    """lam = 0, rho = 1: the gradients of joint training, bit for bit; the classifiers still learn."""
+    gradients = []
+    for kind, options in (("none", {}), ("cggm", {"preset": "stable", "rho": 1.0, "lam": 0.0})):
+        net, method = build(kind, **options)
+        train(net, method, optimizer_of(net, method), batches("abc", 5, 16))
+        gradients.append([parameter.grad for parameter in net.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+    assert all(parameter.grad.abs().sum() > 0 for parameter in method.parameters())
 
 
 def test_the_classifiers_learn_as_in_unimodal_losses():
