@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from cggm_pipeline.whole import write_whole
 
 COLUMNS = ("dataset", "method", "seed", "valid", "test", "probes", "share_of_negative_B")
 
@@ -41,15 +42,11 @@ def _run(row: Mapping[str, str]) -> Run:
 
 def write(path: Path, runs: Sequence[Run]) -> None:
     """Replace the file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", newline="", delete=False) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(_cells(run) for run in runs)
-        file.flush()
-        os.fsync(file.fileno())
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_cells(run) for run in runs)
+    write_whole(path, text.getvalue())
 
 
 def _cells(run: Run) -> list[str]:

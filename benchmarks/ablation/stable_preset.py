@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from finished import Run, read, write
-from methods import ABLATIONS, METHODS, Make
+from methods import ABLATIONS, METHODS
 from real_data import DATA, NEEDS
 from summary import markdown
 from trial import PROTOCOLS, run
+
+from cggm_pipeline.whole import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -35,10 +37,8 @@ def main() -> int:
         if needs is not None and not (options.data / needs).is_dir():
             print(f"{dataset}: left out, {options.data / needs} does not exist (give its parent with --data)")
             continue
-        _train(
-            dataset, options.data, range(options.seeds), METHODS if options.methods_only else {**METHODS, **ABLATIONS}
-        )
-    (RESULTS / "stable-ablation.md").write_text(markdown({name: _runs(name) for name in NEEDS}))
+        _train(dataset, options.data, options.seeds, options.variant_seeds)
+    write_whole(RESULTS / "stable-ablation.md", markdown({name: _runs(name) for name in NEEDS}))
     print(f"table: {(RESULTS / 'stable-ablation.md').relative_to(ROOT)}")
     return 0
 
@@ -49,8 +49,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of avdigits and mfeat"
     )
-    parser.add_argument("--seeds", type=int, default=10, help="seeds 0 .. SEEDS - 1; default 10")
-    parser.add_argument("--methods-only", action="store_true", help="without the variants of stable")
+    parser.add_argument("--seeds", type=int, default=20, help="of the methods: 0 .. SEEDS - 1; default 20")
+    parser.add_argument("--variant-seeds", type=int, default=10, help="of the variants of stable; default 10")
     parser.add_argument("--table", action="store_true", help="train nothing")
     options = parser.parse_args()
     options.dataset = options.dataset or list(NEEDS)
@@ -67,18 +67,20 @@ def _runs(dataset: str) -> list[Run]:
     return sorted(read(_file(dataset)), key=lambda run: (order.index(run.method), run.seed))
 
 
-def _train(dataset: str, folder: Path, seeds: range, methods: Mapping[str, Make]) -> None:
-    for method, seed in _missing(dataset, seeds, methods):
-        found = run(DATA[dataset](folder, seed), PROTOCOLS[dataset], methods[method], seed)
+def _train(dataset: str, folder: Path, seeds: int, variant_seeds: int) -> None:
+    for method, seed in _missing(dataset, seeds, variant_seeds):
+        found = run(DATA[dataset](folder, seed), PROTOCOLS[dataset], ALL[method], seed)
         finished = Run(dataset, method, seed, found.valid, found.test, found.probes, found.negative)
         write(_file(dataset), [*_runs(dataset), finished])
         print(f"{dataset}  {method}  seed {seed}: valid {found.valid:.4f}  test {found.test:.4f}", flush=True)
 
 
-def _missing(dataset: str, seeds: range, methods: Mapping[str, Make]) -> Iterator[tuple[str, int]]:
+def _missing(dataset: str, seeds: int, variant_seeds: int) -> Iterator[tuple[str, int]]:
+    """Seed by seed, so that the methods that there are can be compared at any moment."""
     done = {(run.method, run.seed) for run in _runs(dataset)}
-    for seed in seeds:
-        yield from ((method, seed) for method in methods if (method, seed) not in done)
+    wanted = [(method, seed) for seed in range(seeds) for method in METHODS]
+    wanted += [(method, seed) for seed in range(variant_seeds) for method in ABLATIONS]
+    return (each for each in wanted if each not in done)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from cggm_pipeline.training.outputs import history_csv, write_failed, write_fini
 from cggm_pipeline.training.watch import NotFiniteError
 
 
-def written(folder, problem, modulation="cggm-stable"):
+def written(folder, problem, modulation="cggm-paper"):
     one = problem(modulation, epochs=2)
     fitted = fit(*one.arguments())
     write_finished(folder, fitted, metadata={"key": "k", "a": "b"}, summary={"seed": 0}, device="cpu")
