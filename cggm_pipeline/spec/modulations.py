@@ -121,7 +121,7 @@ class CGGM(ModulationSpec):
         1.3, description="strength of the magnitude; null switches it off"
     )
     lam: Annotated[float, Field(ge=0)] = Field(
-        0.2, description="weight of the direction term; 0 switches it off, and it costs nothing then"
+        0.2, description="strength of the direction (stable: of the classifiers' say); 0 switches it off, at no cost"
     )
     normalise: bool = Field(False, description="multiply B_i by M/(M-1), so that its neutral value is 1 for every M")
 

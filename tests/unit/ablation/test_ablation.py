@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
+from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks" / "ablation"))
 
@@ -15,6 +17,7 @@ import finished  # type: ignore[import-not-found]
 import real_data  # type: ignore[import-not-found]
 import summary  # type: ignore[import-not-found]
 from methods import ABLATIONS, METHODS  # type: ignore[import-not-found]
+from small_networks import Network  # type: ignore[import-not-found]
 from trial import Protocol, run  # type: ignore[import-not-found]
 
 
@@ -49,6 +52,20 @@ def test_methods_start_from_the_same_network_and_differ(tiny):
     again = run(tiny, protocol, METHODS["none"], seed=0)
     assert again == outcomes["none"]
     assert outcomes["cggm stable"] != outcomes["none"]
+
+
+def test_the_joint_loss_can_be_kept_from_the_encoders():
+    """The variant's encoder gradients are rho times those of the classifiers' losses alone."""
+    network = Network({"a": (6,), "b": (1, 8, 8)}, 3, hidden=None, seed=0)
+    method = ABLATIONS["stable, joint loss kept from the encoders"](network)
+    inputs = {"a": torch.randn(16, 6), "b": torch.randn(16, 1, 8, 8)}
+    step = network.step(inputs, torch.arange(16) % 3)
+    own = sum(functional.cross_entropy(network.classifiers[n](step.features[n]), step.target) for n in "ab")
+    parameters = list(network.encoders.parameters())
+    expected = torch.autograd.grad(own, parameters, retain_graph=True)
+    method.backward(functional.cross_entropy(step.logits, step.target), step)
+    for parameter, gradient in zip(parameters, expected, strict=True):
+        torch.testing.assert_close(parameter.grad, 1.3 * gradient, rtol=1e-4, atol=1e-5)
 
 
 def test_runs_survive_on_disk(tmp_path):
