@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cggm_pipeline.errors import DataError
+from cggm_pipeline.whole import sync
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -41,12 +42,12 @@ def _swapped(folder: Path) -> Iterator[Path]:
     try:
         yield temporary
         for file in temporary.iterdir():
-            synced(file)
-        synced(temporary)
+            sync(file)
+        sync(temporary)
         if folder.exists():
             os.rename(folder, former)
         os.rename(temporary, folder)
-        synced(folder.parent)
+        sync(folder.parent)
     finally:
         _recover(folder, temporary, former)
 
@@ -72,12 +73,3 @@ def locked(folder: Path) -> Iterator[None]:
                 f"{folder}: error: another process is writing it (it holds {path.name}). Wait for it, or end it"
             ) from error
         yield
-
-
-def synced(path: Path) -> None:
-    """Put a file's or a folder's content on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -112,7 +112,7 @@ def test_a_full_disk_while_evaluating_leaves_what_was_there(trained, project, mo
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(output, "synced", full)
+        patch.setattr(output, "sync", full)
         with pytest.raises(CggmError, match="disk is full"):
             evaluate("table", project)
     assert (project / "runs/table/evaluation/seeds.json").read_bytes() == before

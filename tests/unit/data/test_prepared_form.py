@@ -340,7 +340,7 @@ def test_a_full_disk_at_the_last_moment_leaves_what_was_there(copy: Path, monkey
     def full(path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(output, "synced", full)
+    monkeypatch.setattr(output, "sync", full)
     with pytest.raises(DataError, match="the disk is full"), replaced(copy) as folder:
         (folder / "new").write_text("new")
     assert contents(copy) == before
