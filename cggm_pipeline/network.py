@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from cggm_pipeline.encoders.base import Encoder
 from cggm_pipeline.fills.base import Fill
@@ -48,13 +49,20 @@ class Network(nn.Module):
 
         def rerun(names: Collection[str]) -> Tensor:
             zeroed = {name: value.map(torch.zeros_like) if name in names else value for name, value in features.items()}
-            return self._fuse(zeroed)[1]
+            return self._aside(zeroed)
 
         return Output(features, fused, logits, self.fusion.blocks, rerun)
 
     def _fuse(self, features: Mapping[str, Features]) -> tuple[Tensor, Tensor]:
         fused = self.fusion(features).tensor
         return fused, self.head(fused)
+
+    def _aside(self, features: Mapping[str, Features]) -> Tensor:
+        """Logits that leave no trace: running statistics are updated in copies of them, which are thrown away."""
+        copies = {name: buffer.clone() for name, buffer in self.fusion.named_buffers()}
+        fused: Tensor = functional_call(self.fusion, copies, (features,)).tensor
+        logits: Tensor = self.head(fused)
+        return logits
 
     @torch.no_grad()
     def predict(self, inputs: Mapping[str, Input]) -> Tensor:

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 import torch
 
-from cggm_pipeline.build.transforms import build_transforms
+from cggm_pipeline.build.transforms import build_augmentations, build_transforms
 from cggm_pipeline.data.batches import Batches, Resident, Streamed
 from cggm_pipeline.data.manifest import Form, Manifest
 from cggm_pipeline.data.prepared import Prepared
@@ -40,20 +40,29 @@ def build_batches(
     manifest = statistics or prepared.manifest
     kind = Resident if _bytes(experiment, prepared, split) <= RESIDENT_BYTES else Streamed
     transforms = {name: build_transforms(experiment, name, manifest) for name in experiment.used()}
-    return kind(prepared.split(split), modalities=list(experiment.used()), transforms=transforms, device=device)
+    return kind(
+        prepared.split(split),
+        modalities=list(experiment.used()),
+        transforms=transforms,
+        augment=build_augmentations(experiment),
+        device=device,
+    )
 
 
 def _bytes(experiment: Experiment, prepared: Prepared, split: str) -> int:
-    """About how much memory a split takes; images of varying size count as they are after their resize."""
-    number = prepared.manifest.counts[split]
-    on_disk = prepared.manifest.files[f"{split}.arrow"].size
-    forms = prepared.manifest.modalities
-    return max(on_disk, number * sum(_sample(experiment, name, forms[name]) for name in experiment.used()))
+    """About how much memory a split takes: what is on disk, or images of varying size as they are after their resize.
+
+    Masks count, in both: a byte per pixel.
+    """
+    manifest = prepared.manifest
+    sample = sum(_sample(experiment, name, manifest.modalities[name]) for name in experiment.used())
+    sample += prod(manifest.mask) if manifest.mask else 0
+    return max(manifest.files[f"{split}.arrow"].size, manifest.counts[split] * sample)
 
 
 def _sample(experiment: Experiment, name: str, form: Form) -> int:
     sizes = [size for size in form.shape if size is not None]
     if form.image and len(sizes) < len(form.shape):
         resized = [spec.size for spec in experiment.modalities[name].transforms if spec.kind == "resize"]
-        return 4 * 3 * prod(resized[0]) if resized else 0
-    return 0 if form.ragged else prod(sizes) * np.dtype(form.dtype).itemsize
+        return 4 * (form.shape[0] or 0) * prod(resized[0]) if resized else 0
+    return 0 if None in form.shape or form.dtype == "text" else prod(sizes) * np.dtype(form.dtype).itemsize

@@ -8,9 +8,14 @@ from cggm_pipeline.spec import Dataset, Experiment, Project, load_dataset, load_
 
 
 def dataset_of(experiment: Experiment, root: Path) -> Dataset:
-    """The document of an experiment's data: as resolved, or where it was not compiled, as it is written."""
-    resolved = root / "specs" / "resolved" / "datasets" / f"{experiment.data}.yaml"
-    return load_resolved(resolved, Dataset) if resolved.is_file() else load_dataset(experiment.data, Project(root)).spec
+    """The document of an experiment's data."""
+    return dataset_named(experiment.data, root)
+
+
+def dataset_named(name: str, root: Path) -> Dataset:
+    """The document of a dataset: as resolved, or where it was not compiled, as it is written."""
+    resolved = root / "specs" / "resolved" / "datasets" / f"{name}.yaml"
+    return load_resolved(resolved, Dataset) if resolved.is_file() else load_dataset(name, Project(root)).spec
 
 
 def prepared_folder(name: str, root: Path) -> Path:

@@ -6,7 +6,6 @@ whose seeds failed stands in metrics.json with n = 0; the report says why.
 
 from __future__ import annotations
 
-import io
 import json
 import statistics
 from collections import defaultdict
@@ -19,14 +18,13 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from cggm_pipeline.build.measure import MEASURES
 from cggm_pipeline.build.run import Run, build
 from cggm_pipeline.build.weights import load_weights, spec_digest
 from cggm_pipeline.data.output import replaced
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.evaluation.confusion import confusion
-from cggm_pipeline.evaluation.evaluate import measure
 from cggm_pipeline.evaluation.features import split_features
-from cggm_pipeline.evaluation.predictors.plain import Predictions, predict
 from cggm_pipeline.evaluation.probes import Probe, classify, probe_all, regress
 from cggm_pipeline.spec import Experiment, load_resolved
 from cggm_pipeline.spec.load import read
@@ -34,7 +32,7 @@ from cggm_pipeline.whole import write_whole
 
 SPLITS = ("valid", "test")
 PROBES: Mapping[str, Probe] = {"classes": classify, "values": regress}
-"""Kind of target -> the linear probe for it."""
+"""Kind of target -> the linear probe for it; masks have none."""
 
 
 @dataclass
@@ -111,31 +109,17 @@ def _trained(experiment: Experiment, folder: Path, project: Path) -> Iterator[Ru
 
 def _measure(row: str, run: Run, predictions: Path, matrices: dict[str, np.ndarray]) -> list[Measured]:
     """Both splits of one seed; the test split's predictions go to a file, its confusion into the row's matrix."""
-    network, task, seed = run.built.network, run.built.task, run.options.seed
-    found = {split: predict(network, run.data[split]) for split in SPLITS}
-    entries = [Measured(row, seed, split, measure(task, found[split])) for split in SPLITS]
-    probe = PROBES[run.dataset.target.kind]
-    entries[-1].probes = probe_all(
-        probe, *split_features(network, run.data["train"]), *split_features(network, run.data["test"])
-    )
-    _write_predictions(predictions, run, found["test"])
-    if run.prepared.manifest.classes:
-        counts = confusion(found["test"].logits.cpu().numpy(), found["test"].target.cpu().numpy())
-        matrices[row] = matrices.get(row, 0) + counts
+    kind, seed = run.dataset.target.kind, run.options.seed
+    found = {split: MEASURES[kind](run, split, full=split == "test") for split in SPLITS}
+    entries = [Measured(row, seed, split, found[split].metrics) for split in SPLITS]
+    if kind in PROBES:
+        features = [split_features(run.built.network, run.data[split]) for split in ("train", "test")]
+        entries[-1].probes = probe_all(PROBES[kind], *features[0], *features[1])
+    predictions.write_bytes(found["test"].archive())
+    if kind == "classes":
+        arrays = found["test"].arrays
+        matrices[row] = matrices.get(row, 0) + confusion(arrays["logits"], arrays["target"])
     return entries
-
-
-def _write_predictions(path: Path, run: Run, found: Predictions) -> None:
-    """target, prediction (probabilities or values), logits and ids of every test sample."""
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        target=found.target.cpu().numpy(),
-        prediction=run.built.task.predict(found.logits).cpu().numpy(),
-        logits=found.logits.cpu().numpy(),
-        ids=np.array(run.prepared.split("test").ids),
-    )
-    path.write_bytes(buffer.getvalue())
 
 
 def _json(content: Any) -> str:

@@ -28,7 +28,7 @@ def build_modulation(
         _check_fit(spec, experiment, network)
     runtime: Mapping[str, Callable[[], Any]] = {
         "parts": lambda: build_parts(network),
-        "classifiers": lambda: build_classifiers(experiment.classifiers, network, task, seed=seed, device=device),
+        "classifiers": lambda: build_classifiers(experiment, network, task, seed=seed, device=device),
         "head": lambda: network.head,
         "loss": lambda: task.loss,
         "score": lambda: task.score,

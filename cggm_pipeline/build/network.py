@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from cggm_pipeline.build.encoders import build_encoder
 from cggm_pipeline.build.modulation import build_modulation, trainable
 from cggm_pipeline.build.place import at
 from cggm_pipeline.build.seeding import drawn_from
 from cggm_pipeline.build.tables import TABLES, implementation
 from cggm_pipeline.build.task import build_task
-from cggm_pipeline.encoders.base import Encoder, Shape
+from cggm_pipeline.encoders.base import Encoder
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.fusions.base import Fusion
 from cggm_pipeline.modulations.base import Modulation, Parts
@@ -57,39 +58,21 @@ def build_network(
 
 
 def _network(experiment: Experiment, dataset: Dataset, task: Task, seed: int) -> Network:
-    encoders = {name: _encoder(experiment, dataset, name, seed) for name in sorted(experiment.used())}
+    encoders = {
+        name: build_encoder(name, modality, experiment.data, dataset, seed=seed)
+        for name, modality in sorted(experiment.used().items())
+    }
     widths = {name: _width(encoder) for name, encoder in encoders.items()}
     with at("fill"), drawn_from(seed, "fill"):
         fill = implementation(TABLES["fills"][experiment.fill.kind])(widths, **experiment.fill.arguments())
     fusion = _fusion(experiment, encoders, widths, seed)
     with drawn_from(seed, "head"):
-        head = nn.Linear(fusion.width, task.out_features)
+        head = (
+            nn.Conv2d(fusion.width, task.out_features, 1)
+            if fusion.dense
+            else nn.Linear(fusion.width, task.out_features)
+        )
     return Network(encoders, fill, fusion, head)
-
-
-def _encoder(experiment: Experiment, dataset: Dataset, name: str, seed: int) -> Encoder:
-    if name not in dataset.modalities:
-        known = ", ".join(sorted(dataset.modalities))
-        raise BuildError(f"modalities.{name}: dataset '{experiment.data}' has no modality '{name}' (it has: {known})")
-    spec = experiment.modalities[name].encoder
-    shape = encoded_shape(experiment, dataset, name)
-    with at(f"modalities.{name}.encoder"):
-        if len(shape) not in spec.ranks:
-            ranks = ", ".join(str(rank) for rank in sorted(spec.ranks))
-            raise BuildError(f"{spec.kind} reads inputs of rank {ranks}, but '{name}' has shape {shape}")
-        with drawn_from(seed, f"encoders.{name}"):
-            encoder: Encoder = implementation(TABLES["encoders"][spec.kind])(shape, **spec.arguments())
-    return encoder
-
-
-def encoded_shape(experiment: Experiment, dataset: Dataset, name: str) -> Shape:
-    """The shape that a modality's encoder reads: the dataset's, after its transforms (only `resize` changes it)."""
-    shape: Shape = tuple(dataset.modalities[name].shape)
-    for transform in experiment.modalities[name].transforms:
-        size = getattr(transform, "size", None)
-        if size is not None:
-            shape = (*shape[:-2], *size)
-    return shape
 
 
 def _width(encoder: Encoder) -> int | tuple[int, ...]:

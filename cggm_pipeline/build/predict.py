@@ -1,4 +1,4 @@
-"""Predictions of a trained run for new data: calibrated probabilities or values, as a CSV or Parquet file."""
+"""Predictions of a trained run for new data: calibrated probabilities, values or masks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pyarrow import csv, parquet
 from torch import Tensor
 
 from cggm_pipeline.build.batches import build_batches
+from cggm_pipeline.build.predict_masks import write_masks
 from cggm_pipeline.build.tables import TABLES, implementation
 from cggm_pipeline.build.trained import Trained, find_trained
 from cggm_pipeline.data.batches import Batches
@@ -38,21 +39,28 @@ def predict(run: Path, data: Path, out: Path, *, split: str = SPLIT, device: str
 
     `run`: a row's folder (the mean over its seeds) or one seed's. `data`: a prepared folder, of which `split` is taken,
     or a CSV with the columns of the table source the run was trained on (no target needed). `out`: .csv or .parquet,
-    with id, prediction and, for classes, one column `p_CLASS` of probabilities calibrated on the validation split.
+    with id, prediction and, for classes, one column `p_CLASS` of probabilities calibrated on the validation split; for
+    masks .npz, see `write_masks`.
     """
-    if out.suffix not in FORMATS:
-        raise BuildError(f"{out}: error: {out.suffix or 'no suffix'!r} is no format (allowed: {', '.join(FORMATS)})")
     trained = find_trained(run)
+    formats, write_out = OUTPUTS[trained.dataset.target.kind]
+    if out.suffix not in formats:
+        raise BuildError(f"{out}: error: {out.suffix or 'no suffix'!r} is no format (allowed: {', '.join(formats)})")
     where = chosen_device(device)
     with _opened(trained, data) as prepared:
-        ids = prepared.split(split).ids
-        if not ids:
+        number = len(prepared.split(split).ids)
+        if not number:
             raise DataError(f"{data}: error: split {split!r} has no samples")
         batches = build_batches(trained.experiment, prepared, split, device=where, statistics=trained.manifest)
-        values = torch.stack([_values(trained, seed, batches, where) for seed in trained.seeds]).mean(0)
-    table = pa.table({"id": ids, **COLUMNS[trained.dataset.target.kind](values.numpy(), trained)})
-    write_whole(out, FORMATS[out.suffix](table))
-    return len(ids), len(trained.seeds)
+        write_out(trained, batches, out, where)
+    return number, len(trained.seeds)
+
+
+def _write_table(trained: Trained, batches: Batches, out: Path, device: torch.device) -> None:
+    """A row per sample: the mean over the seeds."""
+    values = torch.stack([_values(trained, seed, batches, device) for seed in trained.seeds]).mean(0)
+    columns = COLUMNS[trained.dataset.target.kind](values.numpy(), trained)
+    write_whole(out, FORMATS[out.suffix](pa.table({"id": batches.split.ids, **columns})))
 
 
 def _values(trained: Trained, seed: Path, batches: Batches, device: torch.device) -> Tensor:
@@ -150,3 +158,11 @@ def _parquet(table: pa.Table) -> bytes:
 
 
 FORMATS: dict[str, Callable[[pa.Table], bytes]] = {".csv": _csv, ".parquet": _parquet}
+
+Writer = Callable[[Trained, Batches, Path, torch.device], None]
+OUTPUTS: dict[str, tuple[Sequence[str], Writer]] = {
+    "classes": (tuple(FORMATS), _write_table),
+    "values": (tuple(FORMATS), _write_table),
+    "mask": ((".npz",), write_masks),
+}
+"""Kind of target -> the suffixes that OUT may have, and what writes it."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from cggm_pipeline.data.manifest import File, Manifest
+from cggm_pipeline.whole import write_whole
 
 
 def changes(before: Mapping[str, File], now: Mapping[str, File]) -> list[str]:
@@ -37,6 +38,13 @@ def remembered(name: str, root: Path) -> dict[str, File]:
         return {key: File(**file) for key, file in json.loads(path.read_text(encoding="utf-8")).items()}
     except (ValueError, TypeError, AttributeError):
         return {}  # a note for people, never a source of truth: without it nothing is compared
+
+
+def note_left_out(lines: Sequence[str], name: str, root: Path) -> Path:
+    """Write down every damaged sample that was left out, one on each line, for a person to look through."""
+    path = root / ".cggm" / "raw" / f"{name}-left-out.txt"
+    write_whole(path, "".join(f"{line}\n" for line in lines))
+    return path
 
 
 def _memory(name: str, root: Path) -> Path:

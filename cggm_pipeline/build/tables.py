@@ -16,6 +16,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "conv": "cggm_pipeline.encoders.conv:Conv",
         "transformer": "cggm_pipeline.encoders.transformer:Transformer",
         "timm": "cggm_pipeline.encoders.timm:Timm",
+        "smp": "cggm_pipeline.encoders.smp:SMP",
+        "text": "cggm_pipeline.encoders.text:Text",
         "custom": "cggm_pipeline.encoders.custom:Custom",
     },
     "fills": {
@@ -29,10 +31,14 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "transformer": "cggm_pipeline.fusions.transformer:Transformer",
         "low_rank": "cggm_pipeline.fusions.low_rank:LowRank",
         "late": "cggm_pipeline.fusions.late:Late",
+        "deeplab": "cggm_pipeline.fusions.deeplab:DeepLab",
+        "smp_decoder": "cggm_pipeline.fusions.smp_decoder:SMPDecoder",
     },
     "tasks": {
         "classification": "cggm_pipeline.tasks.classification:Classification",
         "regression": "cggm_pipeline.tasks.regression:Regression",
+        "sentiment": "cggm_pipeline.tasks.sentiment:Sentiment",
+        "segmentation": "cggm_pipeline.tasks.segmentation:Segmentation",
     },
     "losses": {
         "cross_entropy": "cggm_pipeline.tasks.losses.cross_entropy:CrossEntropy",
@@ -40,6 +46,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "l1": "cggm_pipeline.tasks.losses.l1:L1",
         "mse": "cggm_pipeline.tasks.losses.mse:MSE",
         "huber": "cggm_pipeline.tasks.losses.huber:Huber",
+        "cross_entropy_dice": "cggm_pipeline.tasks.losses.cross_entropy_dice:CrossEntropyDice",
+        "smp_loss": "cggm_pipeline.tasks.losses.smp_loss:SMPLoss",
     },
     "transforms": {
         "resize": "cggm_pipeline.data.transforms.resize:Resize",
@@ -49,6 +57,12 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "shift": "cggm_pipeline.data.transforms.shift:Shift",
         "noise": "cggm_pipeline.data.transforms.noise:Noise",
         "mask": "cggm_pipeline.data.transforms.mask:Mask",
+        "tokenise": "cggm_pipeline.data.transforms.tokenise:Tokenise",
+        "log_mel": "cggm_pipeline.data.transforms.log_mel:LogMel",
+    },
+    "augmentations": {
+        "crop": "cggm_pipeline.data.augmentations.crop:Crop",
+        "mirror": "cggm_pipeline.data.augmentations.mirror:Mirror",
     },
     "modulations": {
         "none": "cggm_pipeline.modulations.none:NoModulation",
@@ -59,15 +73,38 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "sources": {
         "digits_two_view": "cggm_pipeline.data.sources.digits_two_view:DigitsTwoView",
         "table": "cggm_pipeline.data.sources.table:Table",
+        "mosi": "cggm_pipeline.data.sources.mosi:MOSI",
+        "mosei": "cggm_pipeline.data.sources.mosei:MOSEI",
+        "ch_sims": "cggm_pipeline.data.sources.ch_sims:CHSIMS",
+        "iemocap": "cggm_pipeline.data.sources.iemocap:IEMOCAP",
+        "food101": "cggm_pipeline.data.sources.food101:Food101",
+        "brats": "cggm_pipeline.data.sources.brats:BraTS",
     },
 }
 
 CLASSIFIERS: Mapping[str, str] = {
     "vector": "cggm_pipeline.classifiers.vector:VectorClassifier",
     "tokens": "cggm_pipeline.classifiers.tokens:TokenClassifier",
-    "pyramid": "cggm_pipeline.classifiers.pyramid:PyramidClassifier",
+    "map": "cggm_pipeline.classifiers.map:MapClassifier",
 }
-"""Layout of a modality's features -> the classifier that reads them."""
+"""Layout of a modality's features -> the classifier that reads them; "map": pyramids, where z is a map."""
+
+TWINS: Mapping[str, str] = {
+    "mosi": "cggm_pipeline.data.twins.mosi:write",
+    "mosei": "cggm_pipeline.data.twins.mosei:write",
+    "ch_sims": "cggm_pipeline.data.twins.ch_sims:write",
+    "iemocap": "cggm_pipeline.data.twins.iemocap:write",
+    "food101": "cggm_pipeline.data.twins.food101:write",
+    "brats": "cggm_pipeline.data.twins.brats:write",
+}
+"""Kind of a source -> what writes made-up raw files in its publisher's layout."""
+
+
+STAGES: Mapping[str, str] = {
+    "prepare": "cggm_pipeline.build.data",
+    "features": "cggm_pipeline.build.features",
+}
+"""Stage of a source -> the module with its `prepare` and its `check_raw`."""
 
 
 def implementation(place: str) -> Any:

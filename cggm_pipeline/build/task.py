@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,8 +11,10 @@ from torch import nn
 from cggm_pipeline.build.place import at
 from cggm_pipeline.build.tables import TABLES, implementation
 from cggm_pipeline.errors import BuildError
-from cggm_pipeline.spec.dataset import Classes, Dataset
+from cggm_pipeline.spec.dataset import Dataset, Mask, Values
 from cggm_pipeline.spec.experiment import Experiment
+from cggm_pipeline.spec.labels import slug_of
+from cggm_pipeline.spec.tasks import Segmentation
 from cggm_pipeline.tasks.base import Task
 
 
@@ -28,13 +30,29 @@ def build_task(
                 f"'{dataset.target.kind}'"
             )
     target = dataset.target
-    classes = target.number if isinstance(target, Classes) else None
-    out_features = target.number if isinstance(target, Classes) else target.width
+    classes = None if isinstance(target, Values) else target.number
+    out_features = target.width if isinstance(target, Values) else target.number
     with at("task.loss"):
         loss = _build_loss(spec.loss, classes, class_counts).to(device)
     arguments = {**spec.arguments(), "loss": loss}
+    if isinstance(target, Mask) and isinstance(spec, Segmentation):
+        with at("task.regions"):
+            arguments["regions"] = _regions(spec.regions, target)
     task: Task = implementation(TABLES["tasks"][spec.kind])(out_features, **arguments)
     return task
+
+
+def _regions(regions: Mapping[str, Sequence[int]] | None, target: Mask) -> Mapping[str, Sequence[int]]:
+    """The regions that Dice is measured of; null: every foreground class, by the slug of its name."""
+    if regions is None:
+        names = target.names or [f"class {index}" for index in range(target.number)]
+        regions = {slug_of(name): (index,) for index, name in enumerate(names) if index}
+        if len(regions) != target.number - 1 or "" in regions:
+            raise BuildError(f"the class names ({', '.join(names)}) give no distinct names of regions; write regions:")
+    beyond = sorted({index for members in regions.values() for index in members if not 0 < index < target.number})
+    if beyond:
+        raise BuildError(f"there is no class {', '.join(map(str, beyond))} (allowed: 1 to {target.number - 1})")
+    return regions
 
 
 def _build_loss(spec: Any, classes: int | None, class_counts: Sequence[int] | None) -> nn.Module:

@@ -32,6 +32,7 @@ def build_options(experiment: Experiment, task: Task, *, seed: int, device: str 
         clip=spec.clip,
         precision=spec.precision,
         accumulate=spec.accumulate,
+        per_group=spec.per_group,
         patience=None if spec.early_stopping is None else spec.early_stopping.patience,
         threads=spec.threads,
         classifiers=_classifiers(experiment),

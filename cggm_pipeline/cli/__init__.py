@@ -18,6 +18,7 @@ COMMANDS = {
     "explain": "Explain a kind: parameters, equation, source.",
     "compile": "Write resolved specs and dvc.yaml files.",
     "plan": "Say what would run, why, and for how long.",
+    "twin": "Write made-up raw data, to try a pipeline before the real ones arrive.",
     "prepare": "Read raw data, write the prepared form.",
     "train": "Train one experiment without DVC.",
     "predict": "Apply a trained run to new data.",

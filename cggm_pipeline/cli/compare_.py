@@ -27,6 +27,8 @@ def command(one: Path, other: Path, everything: bool) -> None:
     for path in (one, other):
         _check(path)
     comparison = compare(one, other)
+    for banner in comparison.banners:
+        click.echo(banner)
     click.echo(f"{comparison.one.name}  →  {comparison.other.name}")
     changes = [(key, _shown(first), _shown(second)) for key, first, second in comparison.changes]
     click.echo("\n".join(_aligned([("setting", "first", "second"), *changes])) if changes else "  same settings")

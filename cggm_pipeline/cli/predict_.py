@@ -10,7 +10,12 @@ import click
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A .csv or .parquet file.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="A .csv or .parquet file; for masks .npz.",
+)
 @click.option("--split", type=click.Choice(["train", "valid", "test"]), default="test", show_default=True)
 @click.option("--device", metavar="cpu|cuda", help="Default: a GPU if there is one.")
 def command(run: Path, data: Path, out: Path, split: str, device: str | None) -> None:
@@ -18,7 +23,8 @@ def command(run: Path, data: Path, out: Path, split: str, device: str | None) ->
 
     RUN is a row's folder (runs/TABLE/ROW; the mean over its seeds) or one seed's (.../train/seed-0). DATA is a prepared
     folder, of which --split is taken, or a CSV with the columns of the table source that the run was trained on. The
-    probabilities are calibrated on the validation split.
+    probabilities are calibrated on the validation split. Masks are written as `masks` (N, H, W) with `ids` and
+    `groups`.
     """
     from cggm_pipeline.build.predict import predict
 

@@ -1,4 +1,4 @@
-"""`cggm prepare`: raw data to the prepared form, without DVC."""
+"""`cggm prepare`: raw data, or features of them, to the prepared form, without DVC."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import click
 def command(name: str, check: bool) -> None:
     """Read the raw data of dataset NAME (specs/datasets/NAME.yaml) and write data/prepared/NAME.
 
-    The split is drawn once, written to specs/splits/NAME.csv and read from there ever after: commit that file.
+    The split is drawn once, written to specs/splits/NAME.csv and read from there ever after: commit that file. A
+    dataset of features is computed from the dataset that it names, which has to be prepared before.
     """
-    from cggm_pipeline.build.data import check_raw, prepare
+    from cggm_pipeline.build.tables import STAGES, implementation
     from cggm_pipeline.errors import DataError
     from cggm_pipeline.pipeline.raw import missing_raw
     from cggm_pipeline.spec import Project, load_dataset
@@ -26,10 +27,12 @@ def command(name: str, check: bool) -> None:
     missing = missing_raw(composed, project)
     if missing:
         raise DataError("\n".join(map(str, missing)))
+    module = STAGES[composed.spec.source.stage]
     if not check:
+        prepare = implementation(f"{module}:prepare")
         click.echo(project.file(prepare(composed.spec, composed.name, project.root)))
         return
-    changed = check_raw(composed.spec, composed.name, project.root)
+    changed = implementation(f"{module}:check_raw")(composed.spec, composed.name, project.root)
     for line in changed:
         click.echo(line)
     if changed:

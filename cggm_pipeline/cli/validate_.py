@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import indent
+from typing import Any
 
 import click
 
@@ -19,6 +20,7 @@ from cggm_pipeline.errors import BuildError, Problem
 from cggm_pipeline.spec.compose import Composed
 from cggm_pipeline.spec.examine import documents, examine
 from cggm_pipeline.spec.experiment import Experiment
+from cggm_pipeline.spec.features import Features
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.project import Project
@@ -106,9 +108,33 @@ def _built(paths: list[Path], project: Project, reports: list[str]) -> Iterator[
             report = f"{composed.name}\n{indent(str(check_build(composed.spec, dataset)), '  ')}"
             reports += [report] if report not in reports else []
         except BuildError as error:
-            head = _HEAD.match(str(error))
-            path = (*head[1].split("."), *filter(None, [head[2]])) if head else ()
-            yield composed.stack.problem(Finding(path, str(error)[head.end() :] if head else str(error)))
+            yield _problem(composed, str(error))
+    yield from _features_built(paths, project, reports)
+
+
+def _problem(composed: Composed[Any], error: str) -> Problem:
+    """A BuildError's message at the key that stands at its head."""
+    head = _HEAD.match(error)
+    path = (*head[1].split("."), *filter(None, [head[2]])) if head else ()
+    return composed.stack.problem(Finding(path, error[head.end() :] if head else error))
+
+
+def _features_built(paths: list[Path], project: Project, reports: list[str]) -> Iterator[Problem]:
+    """Build the encoders of every dataset of features among valid documents."""
+    from cggm_pipeline.build.check_features import check_features
+    from cggm_pipeline.spec import load_dataset
+
+    for path in paths:
+        if project.document(path).data["kind"] != "dataset":
+            continue
+        composed = load_dataset(path, project)
+        source = composed.spec.source
+        if isinstance(source, Features):
+            try:
+                built = check_features(composed.spec, source, load_dataset(source.data, project).spec)
+                reports.append(f"{composed.name}\n{indent(built, '  ')}")
+            except BuildError as error:
+                yield _problem(composed, str(error).replace("source: ", "source.", 1))
 
 
 def _experiments(path: Path, project: Project) -> list[Composed[Experiment]]:

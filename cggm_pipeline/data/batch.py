@@ -1,64 +1,46 @@
-"""A batch, and what both ways of making batches share: the order of an epoch, the seeds of a batch, the transforms."""
+"""A batch, and what both ways of making batches share: the seeds of a batch, its transforms and augmentations."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from cggm_pipeline.data.columns import Encoded
+from cggm_pipeline.data.augmentations.base import Augmentation
+from cggm_pipeline.data.fronts import front_end
 from cggm_pipeline.data.input import Input
 from cggm_pipeline.data.prepared import Split
-from cggm_pipeline.data.transforms.base import Transform
-from cggm_pipeline.data.transforms.resize import Resize
+from cggm_pipeline.data.sampling import derived_seed, spans
+from cggm_pipeline.data.transforms.base import FrontEnd, Transform
 from cggm_pipeline.errors import DataError
+
+Steps = Mapping[str, Sequence[Transform | FrontEnd]]
+"""Per modality what happens to it, in order; a front end can only be the first."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`inputs` per modality; `target` (B,) int64 or (B, width) float32; `index` (B,) int64, positions in the split."""
+    """`inputs` per modality; `index` (B,) int64, positions in the split.
+
+    `target`: (B,) int64 class indices, (B, width) float32, or (B, H, W) int64 classes of pixels.
+    """
 
     inputs: Mapping[str, Input]
     target: Tensor
     index: Tensor
 
 
-def derived_seed(*parts: object) -> int:
-    """A seed in [0, 2**63) for what the parts name. Different parts give independent generators."""
-    return int.from_bytes(sha256("/".join(map(str, parts)).encode()).digest()[:8], "big") >> 1
-
-
-def order(number: int, seed: int, epoch: int) -> Tensor:
-    """The order in which an epoch takes `number` samples: a permutation, (number,) int64 on the CPU."""
-    generator = torch.Generator().manual_seed(derived_seed("order", seed, epoch))
-    return torch.randperm(number, generator=generator)
-
-
-def spans(number: int, batch_size: int, *, train: bool) -> list[slice]:
-    """Which of `number` positions make which batch: `batch_size` each, the rest in the last one.
-
-    `train`: a last batch of a single sample is joined to the one before, which then has `batch_size` + 1, because batch
-    normalisation has no variance of one sample. With `batch_size` 1, or one sample in all, nothing is joined.
-    """
-    edges = [*range(0, number, batch_size), number]
-    if train and len(edges) > 2 and number % batch_size == 1:
-        del edges[-2]
-    return [slice(first, last) for first, last in pairwise(edges)]
-
-
 class Batches(ABC):
     """The batches of one split. Resident and streamed batches are the same, bit for bit.
 
     `modalities`: those to load (null: all of the split). `transforms`: per modality, in order. Values are float32,
-    except int64 where the data are int64 or text (the bytes of its UTF-8 form). Random transforms draw from a generator
-    on the device, seeded by (seed, epoch, number of the batch, modality): whoever continues at batch k gets what the
-    uninterrupted run had got, and a modality's draws do not depend on the others.
+    except int64 where the data are int64 or text (the bytes of its UTF-8 form, or its tokens). Random transforms draw
+    from a generator on the device, seeded by (seed, epoch, number of the batch, modality): whoever continues at batch k
+    gets what the uninterrupted run had got, and a modality's draws do not depend on the others. `augment`: after the
+    transforms, in training, on all images and the mask together, drawn from (seed, epoch, number of the batch).
     """
 
     def __init__(
@@ -66,18 +48,22 @@ class Batches(ABC):
         split: Split,
         *,
         modalities: Sequence[str] | None = None,
-        transforms: Mapping[str, Sequence[Transform]] | None = None,
+        transforms: Steps | None = None,
+        augment: Sequence[Augmentation] = (),
         device: torch.device | str = "cpu",
     ) -> None:
         self.split = split
+        self.augment = tuple(augment)
         self.device = torch.device(device)
         names = list(split.columns) if modalities is None else list(modalities)
         unknown = [name for name in names if name not in split.columns]
         if unknown:
             raise DataError(f"the data have no modality {', '.join(unknown)} (they have {', '.join(split.columns)})")
-        steps = {name: list((transforms or {}).get(name, ())) for name in names}
-        self.stacking = {name: _stacking(split, name, steps[name]) for name in names}
-        self.transforms = {name: steps[name][1:] if self.stacking[name] else steps[name] for name in names}
+        self.fronts: dict[str, FrontEnd | None] = {}
+        self.transforms: dict[str, list[Transform]] = {}
+        for name in names:
+            steps = (transforms or {}).get(name, ())
+            self.fronts[name], self.transforms[name] = front_end(split.columns[name], name, steps)
         self.modalities = names
 
     def __len__(self) -> int:
@@ -111,7 +97,23 @@ class Batches(ABC):
                 if train and any(step.augments for step in self.transforms[name]):
                     generator.manual_seed(derived_seed("transforms", seed, epoch, number, name))
                 inputs[name] = transformed(given, self.transforms[name], generator, train)
-            yield Batch(inputs, batch.target, batch.index)
+            target = batch.target if batch.target.is_floating_point() else batch.target.long()
+            whole = Batch(inputs, target, batch.index)
+            yield self._augmented(whole, derived_seed("augment", seed, epoch, number)) if train else whole
+
+    def _augmented(self, batch: Batch, seed: int) -> Batch:
+        images = {name: given.values for name, given in batch.inputs.items() if _image(given)}
+        if not self.augment or not images:
+            return batch
+        generator = torch.Generator(self.device).manual_seed(seed)
+        mask = batch.target if batch.target.ndim == 3 else None
+        for step in self.augment:
+            images, mask = step(images, mask, generator)
+        inputs = {
+            name: Input(images[name], None, given.present) if name in images else given
+            for name, given in batch.inputs.items()
+        }
+        return Batch(inputs, batch.target if mask is None else mask, batch.index)
 
     @abstractmethod
     def _load(self, positions: Tensor, bounds: Sequence[slice]) -> Iterator[Batch]:
@@ -133,17 +135,5 @@ def transformed(given: Input, steps: Sequence[Transform], generator: torch.Gener
     return Input(values, given.mask, given.present)
 
 
-def stacked(images: Iterable[np.ndarray], step: Resize) -> Tensor:
-    """Images of different sizes, made one size: (B, C, H, W) float32."""
-    return torch.cat([step(torch.from_numpy(image)[None].float(), None, None) for image in images])
-
-
-def _stacking(split: Split, name: str, steps: Sequence[Transform]) -> Resize | None:
-    if not isinstance(split.columns[name], Encoded):
-        return None
-    if not steps or not isinstance(steps[0], Resize):
-        raise DataError(
-            f"modality {name}: its images vary in size ({split.columns[name].form}), so they need one size before they "
-            f"can stand in a batch. Put a resize first: transforms: [{{kind: resize, size: [224, 224]}}, ...]"
-        )
-    return steps[0]
+def _image(given: Input) -> bool:
+    return given.values.ndim == 4 and given.mask is None

@@ -147,14 +147,19 @@ TYPES: Mapping[str, type[Cells]] = {"image": Image, "audio": Audio, "text": Text
 
 def inside(folder: Path, cell: str) -> None:
     """ValueError where the file is missing, or is not below `folder` once every link is followed."""
+    if not os.path.isfile(below(folder, cell, "the CSV's folder")):
+        raise ValueError(f"file {cell!r} does not exist below the CSV's folder")
+
+
+def below(folder: Path, cell: str, place: str) -> str:
+    """The file, every link followed. ValueError where it is not below `folder`, itself free of links, named `place`."""
     name = cell.strip()
-    if not name.isprintable() or os.path.isabs(name) or ".." in Path(name).parts:
-        raise ValueError(f"path {cell!r} is not a plain path below the CSV's folder")
+    if not name or not name.isprintable() or os.path.isabs(name) or ".." in Path(name).parts:
+        raise ValueError(f"path {cell!r} is not a plain path below {place}")
     real = os.path.realpath(folder / name)
     if not real.startswith(f"{folder}{os.sep}"):
-        raise ValueError(f"path {cell!r} leads out of the CSV's folder through a link; put the file itself there")
-    if not os.path.isfile(real):
-        raise ValueError(f"file {cell!r} does not exist below the CSV's folder")
+        raise ValueError(f"path {cell!r} leads out of {place} through a link; put the file itself there")
+    return real
 
 
 def _read(path: Path) -> bytes:

@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from cggm_pipeline.data.images import decode
 from cggm_pipeline.data.manifest import Form
+from cggm_pipeline.data.pictures import Picture
+from cggm_pipeline.data.statistics import Part, part
 from cggm_pipeline.errors import DataError
 
 if TYPE_CHECKING:
@@ -43,9 +45,9 @@ class Column(ABC):
     def pick(self, chunk: Any, rows: np.ndarray) -> list[np.ndarray]:
         """The values of these rows of a chunk: views, or decoded."""
 
-    def pixels(self, value: Any) -> np.ndarray:
-        """The values of a sample that `checked` let through, for the statistics."""
-        return np.asarray(value)
+    def part(self, value: Any) -> Part:
+        """What a sample that `checked` let through adds to the statistics."""
+        return part(self.form, np.asarray(value))
 
     def checked(self, value: Value) -> Value:
         """The value in the declared dtype. ValueError where it has another shape, does not fit, or is not finite."""
@@ -149,14 +151,17 @@ class Encoded(Column):
     def checked(self, value: Value) -> Value:
         if not isinstance(value, bytes):
             raise ValueError("only image files can vary in height and width; other arrays need their sizes declared")
+        if isinstance(value, Picture) and self.form.shape[1:] == (None, None):
+            return value
         image = decode(value, self.channels)
         for size, declared in zip(image.shape[1:], self.form.shape[1:], strict=True):
             if declared not in (None, size):
                 raise ValueError(f"it has shape {list(image.shape)}, declared is {self.form}")
         return value
 
-    def pixels(self, value: Any) -> np.ndarray:
-        return decode(value, self.channels)
+    def part(self, value: Any) -> Part:
+        known = value.part if isinstance(value, Picture) else None
+        return known or part(self.form, decode(value, self.channels))
 
 
 def column(form: Form) -> Column:
@@ -165,6 +170,10 @@ def column(form: Form) -> Column:
     if form.dtype == "text":
         return Text(form)
     if form.shape and not free:
+        if prod(size or 0 for size in form.shape) >= 2**31:
+            raise DataError(
+                f"a sample of shape {form} is too large: the prepared form holds up to 2^31 - 1 numbers each"
+            )
         return Fixed(form)
     if free == [0]:
         return Ragged(form)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import warnings
+import math
 
 import numpy as np
 
@@ -22,12 +22,12 @@ def decode(data: bytes, channels: int) -> np.ndarray:
     if channels not in MODES:
         raise ValueError(f"an image cannot have {channels} channels (allowed: 1 grey, 3 RGB, 4 RGBA)")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                if image.mode not in PLAIN:
-                    raise ValueError(f"its pixels are {image.mode}, not 8 bits a channel; store it as .npy instead")
-                pixels = np.asarray(ImageOps.exif_transpose(image).convert(MODES[channels]))
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):  # up to twice that Pillow warns
+                raise ValueError(f"it is not a readable image ({image.width} x {image.height} pixels are too many)")
+            if image.mode not in PLAIN:
+                raise ValueError(f"its pixels are {image.mode}, not 8 bits a channel; store it as .npy instead")
+            pixels = np.asarray(ImageOps.exif_transpose(image).convert(MODES[channels]))
     except (OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"it is not a readable image ({error})") from error
     return np.array(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), order="C")

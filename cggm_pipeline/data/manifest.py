@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 SPLITS = ("train", "valid", "test")
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,9 @@ class Manifest:
     """Everything about a prepared folder but the samples. `digest` is the SHA-256 of all other fields.
 
     `counts`: samples per split. `absent`: per split, how many samples lack a modality (only modalities with gaps).
-    `classes`: class names in index order, empty for real-valued targets, whose number is `width`.
-    `class_counts`: per split, samples per class. `raw` and `files`: raw files by name, written files by name.
+    `classes`: class names in index order, empty for real-valued targets, whose number is `width`. `mask`: (H, W) where
+    the target is a class per pixel. `class_counts`: per split, samples per class, or pixels. `grouped`: every sample
+    has a group. `raw` and `files`: raw files by name, written files by name. `banner`: see `Raw`.
     """
 
     dataset: str
@@ -79,6 +80,9 @@ class Manifest:
     statistics: Mapping[str, Statistics]
     raw: Mapping[str, File]
     files: Mapping[str, File]
+    mask: tuple[int, int] | None = None
+    grouped: bool = False
+    banner: str = ""
     format: int = FORMAT
     digest: str = field(default="")
 
@@ -111,6 +115,7 @@ class Manifest:
                 **data,
                 "modalities": {k: Form(tuple(v["shape"]), v["dtype"]) for k, v in data["modalities"].items()},
                 "classes": tuple(data["classes"]),
+                "mask": _mask(data["mask"]),
                 "class_counts": {k: tuple(v) for k, v in data["class_counts"].items()},
                 "statistics": {
                     k: Statistics(tuple(v["mean"]), tuple(v["std"]), v["samples"])
@@ -123,3 +128,10 @@ class Manifest:
         if manifest.digest != manifest.computed_digest():
             raise ValueError("its digest is not that of its content")
         return manifest
+
+
+def _mask(sizes: list[int] | None) -> tuple[int, int] | None:
+    if sizes is None:
+        return None
+    height, width = sizes
+    return int(height), int(width)

@@ -1,4 +1,7 @@
-"""The pinned split: specs/splits/DATASET.csv, a line `id,split` per sample; the header says what it was drawn from."""
+"""The pinned split: specs/splits/DATASET.csv, a line `id,split` per sample, or per group where samples have groups.
+
+The header says what it was drawn from.
+"""
 
 from __future__ import annotations
 

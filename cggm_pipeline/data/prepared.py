@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cggm_pipeline.data.columns import Column, column
-from cggm_pipeline.data.layout import schema
+from cggm_pipeline.data.layout import mask_column, schema, target_type
 from cggm_pipeline.data.manifest import SPLITS, File, Form, Manifest
 from cggm_pipeline.errors import DataError
 
@@ -21,15 +21,24 @@ __all__ = ["Form", "Manifest", "Prepared", "Split"]
 class Split:
     """The samples of one split, by position 0 <= i < len. Arrays stay on disk until they are taken.
 
-    `target`: (n,) int64 class indices, or (n, width) float32.
+    `mask`: (H, W) where the target is a class per pixel.
     """
 
-    def __init__(self, batches: Sequence[pa.RecordBatch], columns: Mapping[str, Column], gaps: Sequence[str]) -> None:
+    def __init__(
+        self,
+        batches: Sequence[pa.RecordBatch],
+        columns: Mapping[str, Column],
+        gaps: Sequence[str],
+        mask: tuple[int, int] | None = None,
+    ) -> None:
         self._batches = batches
         self.columns = dict(columns)
         self._gaps = frozenset(gaps)
         self._starts = np.concatenate([[0], np.cumsum([len(batch) for batch in batches])]).astype(np.int64)
         self._chunks = {name: [col.chunk(b.column(name)) for b in batches] for name, col in columns.items()}
+        self._masks = None if mask is None else mask_column(mask)
+        if self._masks is not None:
+            self._mask_chunks = [self._masks.chunk(batch.column("target")) for batch in batches]
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -40,7 +49,24 @@ class Split:
         return [key for batch in self._batches for key in batch.column("id").to_pylist()]
 
     @cached_property
+    def groups(self) -> list[str] | None:
+        """The group of every sample, those of a group one after the other; None where the data have no groups."""
+        if not self._batches or "group" not in self._batches[0].schema.names:
+            return None
+        return [key for batch in self._batches for key in batch.column("group").to_pylist()]
+
+    def targets(self, indices: np.ndarray | Sequence[int]) -> np.ndarray:
+        """The targets of these samples: (B,) int64 class indices, (B, width) float32, or (B, H, W) uint8 masks."""
+        if self._masks is None:
+            targets: np.ndarray = self.target[self._rows(indices)]
+            return targets
+        return np.asarray(self._picked(self._masks, self._mask_chunks, self._rows(indices)))
+
+    @cached_property
     def target(self) -> np.ndarray:
+        """The targets of all samples; masks stay on disk, ask `targets` for them."""
+        if self._masks is not None:
+            raise TypeError("masks are not kept in memory; Split.targets(rows) reads them")
         arrays = [batch.column("target") for batch in self._batches]
         return np.concatenate(
             [
@@ -61,10 +87,15 @@ class Split:
         Text comes as its UTF-8 bytes, (T,) uint8; images of varying size are decoded, (C, H, W) uint8. A sample that
         lacks the modality has zeros (one step, one pixel).
         """
+        return self._picked(self.columns[name], self._chunks[name], self._rows(indices))
+
+    def _rows(self, indices: np.ndarray | Sequence[int]) -> np.ndarray:
         rows = np.asarray(indices, np.int64)
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
             raise IndexError(f"positions {rows.min()} to {rows.max()} of a split of {len(self)}")
-        col, chunks = self.columns[name], self._chunks[name]
+        return rows
+
+    def _picked(self, col: Column, chunks: Sequence[Any], rows: np.ndarray) -> np.ndarray | list[np.ndarray]:
         if len(chunks) == 1 and not col.varies:
             return chunks[0][rows]  # type: ignore[no-any-return]
         number = np.searchsorted(self._starts, rows, side="right") - 1
@@ -76,7 +107,7 @@ class Split:
         """One sample for a person to look at: id, target, and every modality (text as a string, None where absent)."""
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of a split of {len(self)}")
-        sample: dict[str, Any] = {"id": self.ids[index], "target": self.target[index]}
+        sample: dict[str, Any] = {"id": self.ids[index], "target": self.targets([index])[0]}
         for name, col in self.columns.items():
             present = self.present(name)
             value = self.take(name, [index])[0]
@@ -108,7 +139,8 @@ class Prepared:
         manifest = read_manifest(folder)
         try:
             columns = {name: column(form) for name, form in manifest.modalities.items()}
-            layout = schema(columns, sorted(manifest.gaps), manifest.width, manifest.dataset)
+            kind = target_type(manifest.width, manifest.mask)
+            layout = schema(columns, sorted(manifest.gaps), kind, manifest.dataset, grouped=manifest.grouped)
         except (pa.ArrowException, TypeError, ValueError, OverflowError, DataError) as error:
             raise damaged(folder / "manifest.json", str(error)) from error
         splits = {}
@@ -116,7 +148,7 @@ class Prepared:
             path = folder / f"{name}.arrow"
             _same_bytes(path, manifest.files.get(path.name), verify)
             try:
-                splits[name] = _open_split(path, layout, columns, sorted(manifest.gaps))
+                splits[name] = _open_split(path, layout, columns, manifest)
             except (pa.ArrowException, OSError, ValueError) as error:
                 raise damaged(path, str(error)) from error
             if len(splits[name]) != manifest.counts.get(name):
@@ -153,11 +185,11 @@ def _same_bytes(path: Path, expected: File | None, verify: bool) -> None:
         raise damaged(path, "its SHA-256 is not that of the manifest")
 
 
-def _open_split(path: Path, layout: pa.Schema, columns: Mapping[str, Column], gaps: Sequence[str]) -> Split:
+def _open_split(path: Path, layout: pa.Schema, columns: Mapping[str, Column], manifest: Manifest) -> Split:
     file = pa.ipc.open_file(pa.memory_map(str(path)))
     if not file.schema.equals(layout, check_metadata=True):
         raise ValueError("its columns are not those of the manifest")
     batches = [file.get_batch(number) for number in range(file.num_record_batches)]
     for batch in batches:
         batch.validate()
-    return Split(batches, columns, gaps)
+    return Split(batches, columns, sorted(manifest.gaps), manifest.mask)

@@ -8,17 +8,25 @@ SHOWN = 20
 
 
 class Problems:
-    """Faults with their places, in the order found. The first 20 are kept in words, the rest are counted."""
+    """Faults with their places, in the order found. The first 20 are kept in words, the rest are counted.
+
+    The same line twice in a row is one fault: a case that cannot be read fails for each of its slices.
+    """
 
     def __init__(self) -> None:
         self._shown: list[str] = []
+        self._last: str | None = None
         self.count = 0
 
     def add(self, place: str, message: str) -> None:
         """Note `PLACE: error: MESSAGE`; a place is FILE:LINE, a file, or a sample."""
+        line = f"{place}: error: {message}" if place else f"error: {message}"
+        if line == self._last:
+            return
+        self._last = line
         self.count += 1
         if len(self._shown) < SHOWN:
-            self._shown.append(f"{place}: error: {message}" if place else f"error: {message}")
+            self._shown.append(line)
 
     def check(self) -> None:
         """Raise a DataError with everything noted so far, if anything was."""

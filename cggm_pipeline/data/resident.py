@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from cggm_pipeline.data.batch import Batch, Batches, stacked
+from cggm_pipeline.data.augmentations.base import Augmentation
+from cggm_pipeline.data.batch import Batch, Batches, Steps
+from cggm_pipeline.data.fronts import processed
 from cggm_pipeline.data.input import Input
 from cggm_pipeline.data.prepared import Split
-from cggm_pipeline.data.transforms.base import Transform
-from cggm_pipeline.data.transforms.resize import Resize
+from cggm_pipeline.data.transforms.base import FrontEnd
 
 
 class Resident(Batches):
@@ -24,12 +25,13 @@ class Resident(Batches):
         split: Split,
         *,
         modalities: Sequence[str] | None = None,
-        transforms: Mapping[str, Sequence[Transform]] | None = None,
+        transforms: Steps | None = None,
+        augment: Sequence[Augmentation] = (),
         device: torch.device | str = "cpu",
     ) -> None:
-        super().__init__(split, modalities=modalities, transforms=transforms, device=device)
-        self._target = torch.from_numpy(split.target.copy()).to(self.device)
-        self._stores = {name: _store(split, name, self.stacking[name], self.device) for name in self.modalities}
+        super().__init__(split, modalities=modalities, transforms=transforms, augment=augment, device=device)
+        self._target = torch.from_numpy(split.targets(np.arange(len(split)))).to(self.device)
+        self._stores = {name: _store(split, name, self.fronts[name], self.device) for name in self.modalities}
         present = {name: split.present(name) for name in self.modalities}
         self._present = {
             name: torch.from_numpy(there.copy()).to(self.device) for name, there in present.items() if there is not None
@@ -64,7 +66,7 @@ class _Dense(_Store):
 class _Sequences(_Store):
     """Sequences end to end; `starts` and `lengths` on the device, `known` the lengths on the host."""
 
-    def __init__(self, arrays: Sequence[np.ndarray], device: torch.device, *, text: bool) -> None:
+    def __init__(self, arrays: Sequence[np.ndarray], device: torch.device, *, text: bool = False) -> None:
         flat = torch.from_numpy(np.concatenate(arrays))
         self.known = np.array([len(array) for array in arrays])
         self.values = (flat.long() if text else flat).to(device)
@@ -80,11 +82,13 @@ class _Sequences(_Store):
         return values.masked_fill(mask.view(*mask.shape, *[1] * (values.ndim - 2)), 0), mask
 
 
-def _store(split: Split, name: str, resize: Resize | None, device: torch.device) -> _Store:
+def _store(split: Split, name: str, front: FrontEnd | None, device: torch.device) -> _Store:
     form = split.columns[name].form
-    if resize:
-        pieces = [stacked(split.take(name, [index]), resize) for index in range(len(split))]
-        return _Dense(torch.cat(pieces).to(device))
+    if front is not None:
+        samples = (split.take(name, [index])[0] for index in range(len(split)))
+        results = processed(front, samples, split.present(name))
+        dense = front.stacks
+        return _Dense(torch.from_numpy(np.stack(results)).to(device)) if dense else _Sequences(results, device)
     values = split.take(name, np.arange(len(split)))
     if isinstance(values, np.ndarray):
         return _Dense(torch.from_numpy(values).to(device))

@@ -21,23 +21,27 @@ class Row:
     cells: dict[str, str]
 
 
-def read_rows(path: Path, name: str, delimiter: str, needed: Iterable[str], problems: Problems) -> list[Row]:
+def read_rows(
+    path: Path, name: str, delimiter: str, needed: Sequence[str], problems: Problems, *, header: bool = True
+) -> list[Row]:
     """The rows of a CSV file in UTF-8 with a header line that has at least the `needed` columns.
 
+    Without `header`, the file has no such line, and its columns are those that are `needed`.
     Rows with too few or too many cells go to `problems` and are left out. Empty lines mean nothing. Raises DataError
     where the file is missing, not UTF-8, badly quoted, or lacks a column. `name` stands for the file in messages.
     """
     rows: list[Row] = []
     reader = csv.reader(_lines(path, name), delimiter=delimiter, strict=True)
     try:
-        header = next(reader, [])
-        _check_header(name, header, needed, delimiter)
+        columns = next(reader, []) if header else list(needed)
+        _check_header(name, columns, needed, delimiter)
         line = reader.line_num + 1
         for cells in reader:
-            if len(cells) == len(header):
-                rows.append(Row(line, dict(zip(header, cells, strict=True))))
+            if len(cells) == len(columns):
+                rows.append(Row(line, dict(zip(columns, cells, strict=True))))
             elif cells:
-                problems.add(f"{name}:{line}", f"the row has {len(cells)} cells, the header has {len(header)} columns")
+                expected = f"the header has {len(columns)} columns" if header else f"expected are {', '.join(columns)}"
+                problems.add(f"{name}:{line}", f"the row has {len(cells)} cells, {expected}")
             line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(f"{name}:{reader.line_num}: error: not a CSV row ({error})") from error

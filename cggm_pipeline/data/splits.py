@@ -20,8 +20,8 @@ class Split(ABC):
     kind: str
 
     @abstractmethod
-    def draw(self, ids: Sequence[str], target: np.ndarray, published: Sequence[str] | None) -> list[str]:
-        """The split of every sample. Independent of the order of the samples."""
+    def draw(self, ids: Sequence[str], target: np.ndarray | None, published: Sequence[str] | None) -> list[str]:
+        """The split of every sample (or group). Independent of their order. `target`: null for masks."""
 
     @abstractmethod
     def parameters(self) -> Mapping[str, object]:
@@ -44,7 +44,7 @@ class Published(Split):
     def parameters(self) -> Mapping[str, object]:
         return {} if self.valid is None else {"valid": self.valid, "seed": self.seed}
 
-    def draw(self, ids: Sequence[str], target: np.ndarray, published: Sequence[str] | None) -> list[str]:
+    def draw(self, ids: Sequence[str], target: np.ndarray | None, published: Sequence[str] | None) -> list[str]:
         if published is None:
             raise DataError(
                 "split: kind published needs a source that carries its split (for a table: source.split, the name of "
@@ -56,7 +56,7 @@ class Published(Split):
         if "valid" in splits:
             raise DataError("split.valid: the source publishes a validation split; remove split.valid to use it")
         train = [index for index, split in enumerate(splits) if split == "train"]
-        groups = target[train] if target.ndim == 1 else np.zeros(len(train), np.int64)
+        groups = target[train] if target is not None and target.ndim == 1 else np.zeros(len(train), np.int64)
         for position, split in zip(
             train, divided([ids[i] for i in train], groups, self.valid, 0, self.seed), strict=True
         ):
@@ -77,7 +77,7 @@ class Random(Split):
     def parameters(self) -> Mapping[str, object]:
         return {"valid": self.valid, "test": self.test, "seed": self.seed}
 
-    def draw(self, ids: Sequence[str], target: np.ndarray, published: Sequence[str] | None) -> list[str]:
+    def draw(self, ids: Sequence[str], target: np.ndarray | None, published: Sequence[str] | None) -> list[str]:
         return divided(ids, np.zeros(len(ids), np.int64), self.valid, self.test, self.seed)
 
 
@@ -94,9 +94,9 @@ class Stratified(Split):
     def parameters(self) -> Mapping[str, object]:
         return {"valid": self.valid, "test": self.test, "seed": self.seed}
 
-    def draw(self, ids: Sequence[str], target: np.ndarray, published: Sequence[str] | None) -> list[str]:
-        if target.ndim != 1:
-            raise DataError("split: kind stratified needs a target of kind classes; for real values use kind random")
+    def draw(self, ids: Sequence[str], target: np.ndarray | None, published: Sequence[str] | None) -> list[str]:
+        if target is None or target.ndim != 1:
+            raise DataError("split: kind stratified needs a target of kind classes; use kind random")
         return divided(ids, target, self.valid, self.test, self.seed)
 
 
@@ -136,8 +136,11 @@ def apportioned(sizes: np.ndarray, share: float, room: np.ndarray) -> np.ndarray
     return seats
 
 
-def check(ids: Sequence[str], splits: Sequence[str], target: np.ndarray, classes: Sequence[str]) -> None:
-    """DataError where a split is empty, or a class stands in valid or test that training never sees."""
+def check(ids: Sequence[str], splits: Sequence[str], target: np.ndarray | None, classes: Sequence[str]) -> None:
+    """DataError where a split is empty, or a class stands in valid or test that training never sees.
+
+    A split "" is none: the sample is left out. `target`: null for masks, whose classes are not known here.
+    """
     counts = Counter(splits)
     empty = [name for name in SPLITS if not counts[name]]
     if empty:
@@ -146,13 +149,14 @@ def check(ids: Sequence[str], splits: Sequence[str], target: np.ndarray, classes
             f"{', '.join(f'{name} {counts[name]:,}' for name in SPLITS)}). "
             "A published split without valid gets one from its training samples with split.valid: 0.15"
         )
-    if not classes:
+    if target is None or not classes:
         return
     member = np.array(splits)
-    unseen = sorted(set(target[member != "train"].tolist()) - set(target[member == "train"].tolist()))
+    elsewhere = (member != "train") & (member != "")
+    unseen = sorted(set(target[elsewhere].tolist()) - set(target[member == "train"].tolist()))
     lines = []
     for index in unseen:
-        where = [f"{ids[i]} ({splits[i]})" for i in np.flatnonzero(target == index).tolist()]
+        where = [f"{ids[i]} ({splits[i]})" for i in np.flatnonzero((target == index) & (member != "")).tolist()]
         lines.append(
             f"split: class {classes[index]!r} is not in train, but has samples elsewhere: {shortened(where, 5)}"
         )

@@ -15,13 +15,18 @@ EMPTY = "the target is empty; remove the row, or fill it in"
 
 
 class Target(ABC):
-    """Labels to numbers. `width`: numbers per sample of a real-valued target, 0 for classes."""
+    """Labels to numbers. `width`: numbers per sample of real values, 0 for classes. `mask`: (H, W) of masks."""
 
     width: int = 0
 
+    mask: tuple[int, int] | None = None
+
     @abstractmethod
-    def encode(self, raw: Raw, problems: Problems) -> tuple[np.ndarray, tuple[str, ...]]:
-        """The targets, and the class names in index order (none for real values). Bad labels go to `problems`."""
+    def encode(self, raw: Raw, problems: Problems) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """The targets, and the class names in index order (none for real values). Bad labels go to `problems`.
+
+        No targets: they are masks, which are read sample by sample.
+        """
 
 
 class Classes(Target):
@@ -84,6 +89,22 @@ class Values(Target):
             else:
                 values[sample] = row
         return values, ()
+
+
+class Mask(Target):
+    """A class per pixel of every sample, (H, W) uint8 of `shape`, 0 <= class < `number`; class 0 is the background."""
+
+    def __init__(self, *, number: int, shape: Sequence[int], names: Sequence[str] | None = None) -> None:
+        self.number = number
+        self.mask = (int(shape[0]), int(shape[1]))
+        self.names = None if names is None else tuple(names)
+
+    def encode(self, raw: Raw, problems: Problems) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """No array: a mask is read with its sample. The names, or the indices as names."""
+        names = self.names or tuple(str(index) for index in range(self.number))
+        if len(names) != self.number:
+            problems.add("", f"target.number is {self.number}, but there are {len(names)} names: {shortened(names)}")
+        return None, names
 
 
 def shortened(names: Sequence[str], most: int = 12) -> str:

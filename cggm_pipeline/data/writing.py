@@ -2,117 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
+from cggm_pipeline.data import threads
 from cggm_pipeline.data.columns import Column, column
-from cggm_pipeline.data.layout import schema
-from cggm_pipeline.data.manifest import SPLITS, File, Form, Manifest, Statistics
+from cggm_pipeline.data.content import Content
+from cggm_pipeline.data.layout import mask_column, schema, target_type
+from cggm_pipeline.data.manifest import SPLITS, File, Manifest
 from cggm_pipeline.data.output import replaced
 from cggm_pipeline.data.problems import Problems
-from cggm_pipeline.data.sources.base import Raw, Value
+from cggm_pipeline.data.reading import Sample, read
 from cggm_pipeline.data.statistics import Moments
 from cggm_pipeline.errors import DataError
+
+__all__ = ["Content", "hashed", "write"]
 
 CHUNK_BYTES = 16 * 2**20
 CHUNK_ROWS = 65536
 
 
-@dataclass(frozen=True)
-class Content:
-    """What is to be written. `target`: (n,) int64 class indices or (n, width) float32; `splits`: one per sample."""
+@dataclass
+class Tally:
+    """What is counted while samples pass: faults, moments of the training split, pixels per split and class."""
 
-    dataset: str
-    raw: Raw
-    forms: Mapping[str, Form]
-    target: np.ndarray
-    classes: Sequence[str]
-    splits: Sequence[str]
-
-    def members(self, split: str) -> np.ndarray:
-        """The indices of the samples of a split, in the order of the raw data."""
-        return np.flatnonzero(np.array(self.splits) == split)
-
-    @property
-    def gaps(self) -> Mapping[str, np.ndarray]:
-        """For the modalities that some sample lacks: (n,) bool, True where it does."""
-        return {
-            name: self.raw.absent[name]
-            for name in self.forms
-            if name in self.raw.absent and self.raw.absent[name].any()
-        }
+    moments: Mapping[str, Moments]
+    problems: Problems = field(default_factory=Problems)
+    pixels: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def write(folder: Path, content: Content, advance: Callable[[int], None] = lambda _: None) -> Manifest:
     """Write a prepared folder; `advance` is told how many samples were done.
 
-    Raises DataError with every sample that could not be read or is not as declared, where the disk is full, and where
-    another process is writing the same folder. What stood at `folder` stays in each of these cases.
+    Samples are read by several threads; the bytes do not depend on their number, and memory holds a few units of the
+    raw data, whatever their number. Raises DataError with every sample that could not be read or is not as declared,
+    where the disk is full or has not the room, and where another process is writing the same folder. What stood at
+    `folder` stays in each of these cases.
     """
     columns = {name: column(form) for name, form in content.forms.items()}
-    stamps = {name: stamp(path) for name, path in content.raw.files.items()}
-    raw = {name: File.of(path) for name, path in sorted(content.raw.files.items())}
     with replaced(folder) as temporary:
-        moments = {name: Moments(form) for name, form in content.forms.items() if form.dtype != "text"}
-        problems = Problems()
+        _check_room(temporary, content)
+        stamps = {name: stamp(path) for name, path in content.raw.files.items()}
+        raw = hashed(content.raw.files)
+        tally = Tally({name: Moments(form) for name, form in content.forms.items() if form.dtype != "text"})
         for split in SPLITS:
-            rows = _samples(content, columns, split, problems, moments if split == "train" else {}, advance)
-            _write_split(temporary / f"{split}.arrow", content, columns, rows)
-        problems.check()
+            with closing(_samples(content, columns, split, tally, advance)) as rows:
+                _write_split(temporary / f"{split}.arrow", content, columns, rows)
+        tally.problems.check()
         _unchanged(stamps, content.raw.files)
-        manifest = _manifest(content, raw, {name: m.result() for name, m in moments.items()}, temporary)
+        manifest = _manifest(content, {**raw, **content.origins}, tally, temporary)
         (temporary / "manifest.json").write_text(manifest.dump(), encoding="utf-8")
     return manifest
 
 
-Row = tuple[int, Mapping[str, Value]]
+def hashed(paths: Mapping[str, Path]) -> dict[str, File]:
+    """Size and SHA-256 of files, by their names in order; several are read at a time."""
+    names = sorted(paths)
+    return dict(zip(names, threads.in_order(lambda name: File.of(paths[name]), names), strict=True))
+
+
+def _check_room(folder: Path, content: Content) -> None:
+    needed, _ = content.estimate()
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{folder.parent}: error: the prepared data take at least {needed / 1e9:,.1f} GB, and the disk has "
+            f"{free / 1e9:,.1f} GB left. Free some space, or declare a smaller dtype (float16) or fewer samples"
+        )
 
 
 def _samples(
-    content: Content,
-    columns: Mapping[str, Column],
-    split: str,
-    problems: Problems,
-    moments: Mapping[str, Moments],
-    advance: Callable[[int], None],
-) -> Iterator[Row]:
-    """Every sample of a split, checked; faults are noted, and the sample is left out (nothing is kept then)."""
-    members = content.members(split)
-    for index in members.tolist():
-        advance(1)
-        try:
-            values = content.raw.sample(index, members)
-        except ValueError as error:
-            problems.add(content.raw.place(index), str(error))
-            continue
-        row: dict[str, Value] = {}
-        for name, col in columns.items():
-            try:
-                row[name] = None if values[name] is None else col.checked(values[name])
-            except ValueError as error:
-                problems.add(content.raw.place(index), f"{name}: {error}")
-                row[name] = None
-        if problems.count:
-            continue
-        for name, moment in moments.items():
-            if row[name] is not None:
-                moment.add(columns[name].pixels(row[name]))
-        yield index, row
+    content: Content, columns: Mapping[str, Column], split: str, tally: Tally, advance: Callable[[int], None]
+) -> Generator[Sample]:
+    """Every sample of a split, counted; faults are noted, and the sample is left out (nothing is kept then)."""
+    pixels = np.zeros(len(content.classes), np.int64)
+    with closing(read(content, columns, split, measure=split == "train")) as samples:
+        for sample in samples:
+            advance(1)
+            for fault in sample.faults:
+                tally.problems.add(content.raw.place(sample.index), fault)
+            if tally.problems.count:
+                continue
+            for name, part in sample.parts.items():
+                tally.moments[name].merge(part)
+            if sample.mask is not None:
+                pixels += np.bincount(sample.mask.reshape(-1), minlength=len(pixels))
+            yield sample
+    tally.pixels[split] = pixels
 
 
-def _write_split(path: Path, content: Content, columns: Mapping[str, Column], rows: Iterator[Row]) -> None:
-    layout = schema(columns, list(content.gaps), 0 if content.classes else content.target.shape[1], content.dataset)
+def _write_split(path: Path, content: Content, columns: Mapping[str, Column], rows: Iterator[Sample]) -> None:
+    groups = content.raw.groups
+    kind = target_type(content.width, content.mask)
+    layout = schema(columns, list(content.gaps), kind, content.dataset, grouped=groups is not None)
     with opened(path) as stream, pa.ipc.new_file(stream, layout) as file:
         for chunk in _chunks(rows):
-            indices = np.array([index for index, _ in chunk])
-            arrays = [pa.array([content.raw.ids[i] for i in indices]), _target(content.target[indices])]
+            indices = np.array([sample.index for sample in chunk])
+            arrays = [pa.array([content.raw.ids[i] for i in indices]), _target(content, chunk, indices)]
+            if groups is not None:
+                arrays.append(pa.array([groups[i] for i in indices], pa.utf8()))
             for name, col in columns.items():
-                arrays.append(col.pack([row[name] for _, row in chunk]))
+                arrays.append(col.pack([sample.values[name] for sample in chunk]))
                 if name in content.gaps:
                     arrays.append(pa.array(~content.gaps[name][indices]))
             file.write_batch(pa.RecordBatch.from_arrays(arrays, schema=layout))
@@ -123,18 +120,22 @@ def opened(path: Path) -> BinaryIO:
     return path.open("wb")
 
 
-def _target(target: np.ndarray) -> pa.Array:
+def _target(content: Content, chunk: Sequence[Sample], indices: np.ndarray) -> pa.Array:
+    if content.mask is not None:
+        return mask_column(content.mask).pack([sample.mask for sample in chunk])
+    assert content.target is not None
+    target = content.target[indices]
     flat = pa.array(np.ascontiguousarray(target).reshape(-1))
     return flat if target.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, target.shape[1])
 
 
-def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+def _chunks(rows: Iterator[Sample]) -> Iterator[list[Sample]]:
     """Rows in pieces of about CHUNK_BYTES: a record batch each, so that no split need fit into memory."""
-    chunk: list[Row] = []
+    chunk: list[Sample] = []
     weight = 0
     for row in rows:
         chunk.append(row)
-        weight += sum(value.nbytes if isinstance(value, np.ndarray) else len(value or b"") for value in row[1].values())
+        weight += row.weight
         if weight >= CHUNK_BYTES or len(chunk) == CHUNK_ROWS:
             yield chunk
             chunk, weight = [], 0
@@ -155,11 +156,8 @@ def _unchanged(before: Mapping[str, tuple[int, int]], paths: Mapping[str, Path])
         raise DataError(f"raw files changed while they were read: {', '.join(changed[:10])}. Prepare again")
 
 
-def _manifest(
-    content: Content, raw: Mapping[str, File], statistics: Mapping[str, Statistics], folder: Path
-) -> Manifest:
+def _manifest(content: Content, raw: Mapping[str, File], tally: Tally, folder: Path) -> Manifest:
     members = {split: content.members(split) for split in SPLITS}
-    number = len(content.classes)
     return Manifest(
         dataset=content.dataset,
         modalities=dict(content.forms),
@@ -169,14 +167,19 @@ def _manifest(
             for split, indices in members.items()
         },
         classes=tuple(content.classes),
-        width=0 if number else content.target.shape[1],
-        class_counts={
-            split: tuple(np.bincount(content.target[indices], minlength=number).tolist())
-            for split, indices in members.items()
-        }
-        if number
-        else {},
-        statistics=statistics,
+        width=content.width,
+        class_counts={split: _counts(content, tally, split) for split in SPLITS} if content.classes else {},
+        statistics={name: moments.result() for name, moments in tally.moments.items()},
         raw=raw,
         files={f"{split}.arrow": File.of(folder / f"{split}.arrow") for split in SPLITS},
+        mask=content.mask,
+        grouped=content.raw.groups is not None,
+        banner=content.raw.banner,
     )
+
+
+def _counts(content: Content, tally: Tally, split: str) -> tuple[int, ...]:
+    """Samples per class, or pixels where the target is a mask."""
+    if content.target is None:
+        return tuple(tally.pixels[split].tolist())
+    return tuple(np.bincount(content.target[content.members(split)], minlength=len(content.classes)).tolist())

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from cggm_pipeline.encoders._weights import weight_file
 from cggm_pipeline.encoders.base import Encoder, Shape
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.layers.features import Features, Input
@@ -38,10 +39,10 @@ class Timm(Encoder):
         super().__init__()
         if len(shape) != 3 or shape[0] is None:
             raise BuildError(f"timm reads images (C, H, W) of fixed C, but the shape is {tuple(shape)}")
-        _check_name(model)
+        check_name(model)
         self.layout = output
         self.freeze = freeze
-        options = {"in_chans": shape[0], **_image_size(model, shape), **_weights(pretrained)}
+        options = {"in_chans": shape[0], **image_size(model, shape), **_weights(pretrained)}
         options |= {"drop_rate": drop_rate} if drop_rate else {}
         options |= {"drop_path_rate": drop_path_rate} if drop_path_rate else {}
         options |= {"features_only": True} if output == "pyramid" else {"num_classes": 0}
@@ -98,7 +99,8 @@ def _told(options: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in shown.items())
 
 
-def _check_name(model: str) -> None:
+def check_name(model: str) -> None:
+    """A BuildError with the nearest names where timm has no such model, or no such weights of it."""
     import timm
 
     base, _, tag = model.partition(".")
@@ -113,8 +115,8 @@ def _check_name(model: str) -> None:
         raise BuildError(f"model: timm has no weights '{tag}' of {base} (allowed: {allowed})")
 
 
-def _image_size(model: str, shape: Shape) -> dict[str, tuple[int, int]]:
-    """`img_size` for the models that are built for one size of image."""
+def image_size(model: str, shape: Shape) -> dict[str, tuple[int, int]]:
+    """`img_size` for the models of timm that are built for one size of image."""
     from timm.models import get_pretrained_cfg
 
     _, height, width = shape
@@ -126,11 +128,7 @@ def _image_size(model: str, shape: Shape) -> dict[str, tuple[int, int]]:
 
 def _weights(pretrained: bool | str) -> dict[str, Any]:
     if isinstance(pretrained, str):
-        path = (Path.cwd() / pretrained).resolve()
-        if not path.is_relative_to(Path.cwd().resolve()):
-            raise BuildError(f"pretrained: {pretrained} leaves the project; copy the weights into it")
-        if not path.is_file():
-            raise BuildError(f"pretrained: {pretrained} does not exist; use false, true (hub weights) or a weight file")
+        path = weight_file("pretrained", pretrained, "use false, true (hub weights) or a weight file")
         chosen = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path)}}
     else:
         chosen = {"pretrained": pretrained}

@@ -6,19 +6,29 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from cggm_pipeline.evaluation.predictors.plain import BATCH, Predictions, predict
-from cggm_pipeline.tasks.base import Task
+from cggm_pipeline.evaluation.predictors.plain import Predictions, forward
+from cggm_pipeline.tasks.base import Meter, Task
 
 if TYPE_CHECKING:
     from cggm_pipeline.data.batches import Batches
 
 
-def measure(task: Task, predictions: Predictions) -> dict[str, float]:
-    """The task's metrics, and `loss`: the task's own loss over the whole split."""
-    loss = task.loss(predictions.logits.float(), predictions.target).item()
-    return {"loss": loss, **task.metrics(predictions.logits.cpu(), predictions.target.cpu())}
+def measure(task: Task, predictions: Predictions) -> Meter:
+    """The meter of predictions that are held as a whole."""
+    meter = task.meter()
+    meter.add(predictions.logits, predictions.target)
+    return meter
 
 
-def evaluate(network: nn.Module, task: Task, data: Batches, *, batch_size: int = BATCH) -> dict[str, float]:
-    """Metrics of `network` on every sample of `data`, in eval mode; the network is left as it was."""
-    return measure(task, predict(network, data, batch_size=batch_size))
+def stream(
+    network: nn.Module, task: Task, data: Batches, *, full: bool = False, batch_size: int | None = None
+) -> Meter:
+    """The meter of every sample of `data`, filled batch by batch. `full`: see `Task.meter`."""
+    meter = task.meter(data.split.groups, full=full)
+    forward(network, data, meter.add, batch_size=batch_size)
+    return meter
+
+
+def evaluate(network: nn.Module, task: Task, data: Batches, *, batch_size: int | None = None) -> dict[str, float]:
+    """`loss` and the task's metrics of `network` on every sample of `data`; the network is left as it was."""
+    return stream(network, task, data, batch_size=batch_size).result()

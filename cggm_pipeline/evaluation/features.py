@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cggm_pipeline.evaluation.predictors.plain import BATCH, evaluating
+from cggm_pipeline.evaluation.predictors.plain import evaluating, fitting
 from cggm_pipeline.layers.features import Features
 from cggm_pipeline.network import Network
 
@@ -30,13 +30,13 @@ def pooled(features: Features) -> Tensor:
 
 
 def split_features(
-    network: Network, data: Batches, *, batch_size: int = BATCH
+    network: Network, data: Batches, *, batch_size: int | None = None
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Pooled features (N, D) of each modality and the targets (N, ...), of every sample, in the split's order."""
     rows: dict[str, list[Tensor]] = {name: [] for name in network.modalities}
     targets = []
     with evaluating(network):
-        for batch in data.batches(batch_size, train=False):
+        for batch in data.batches(batch_size or fitting(data), train=False):
             for name, features in network(batch.inputs).features.items():
                 rows[name].append(pooled(features).float().cpu())
             targets.append(batch.target.cpu())

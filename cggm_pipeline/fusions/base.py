@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from cggm_pipeline.errors import BuildError
 from cggm_pipeline.layers.features import Features, Layout
 
 
@@ -15,11 +17,12 @@ class Fusion(nn.Module, ABC):
     """Features of all modalities to one z, which one linear head reads. Built as `Class(widths, *, ...)`.
 
     `widths` maps each modality to its features' width (a tuple of widths for pyramids). `width` is the channel count
-    of z. `blocks` says where each modality's own features lie in z's channels; None where z mixes them. The order of
-    the mapping never matters: modalities are sorted by name.
+    of z. `blocks` says where each modality's own features lie in z's channels; None where z mixes them. `dense`: z is a
+    map (B, C, H, W), read by a 1x1 convolution. The order of the mapping never matters: modalities are sorted by name.
     """
 
     accepts: ClassVar[frozenset[Layout]]
+    dense: ClassVar[bool] = False
     width: int
     blocks: Mapping[str, slice] | None = None
 
@@ -35,3 +38,17 @@ def blocks(widths: Mapping[str, int]) -> dict[str, slice]:
         places[name] = slice(start, start + widths[name])
         start += widths[name]
     return places
+
+
+def level_widths(widths: Mapping[str, tuple[int, ...]]) -> list[int]:
+    """The channels of every level of all pyramids side by side, finest first; BuildError where depths differ."""
+    depths = {name: len(widths[name]) for name in sorted(widths)}
+    if len(set(depths.values())) != 1:
+        found = ", ".join(f"{name} {depth}" for name, depth in depths.items())
+        raise BuildError(f"pyramids are joined level by level, but their numbers of maps are: {found}")
+    return [sum(level) for level in zip(*widths.values(), strict=True)]
+
+
+def joined(features: Mapping[str, Features], level: int) -> Tensor:
+    """One level of all pyramids side by side, (B, C, H, W), sorted by name."""
+    return torch.cat([features[name].values[level] for name in sorted(features)], dim=1)

@@ -6,12 +6,15 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cggm_pipeline.modulations import _distributed
 from cggm_pipeline.modulations._head import blocks, channels_last, checked, partial_logits, size
 from cggm_pipeline.modulations.base import Modulation, Parts, Record, Step
 
 Form = Literal["cvpr22", "tpami24"]
+
+_MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}
 
 
 class OGMGE(Modulation):
@@ -24,8 +27,8 @@ class OGMGE(Modulation):
 
     u_m = W_m z_m + b/M where the head reads a concatenation (`step.blocks`, or feature tensors whose widths add up to
     the head's input, in the order of `step.features`); otherwise `step.rerun` with the other modalities at zero.
-    Active for start_epoch <= step.epoch <= end_epoch. Targets are class indices. The noise comes from torch's global
-    generator of the gradients' device.
+    Active for start_epoch <= step.epoch <= end_epoch. Targets are class indices, per sample or per pixel (then i runs
+    over pixels). The noise comes from torch's global generator of the gradients' device.
     """
 
     def __init__(
@@ -117,8 +120,14 @@ class OGMGE(Modulation):
 
 
 def true_class_mass(logits: Tensor, target: Tensor) -> Tensor:
-    """sum_i softmax(logits)[i, y_i]: logits (B, C, ...), target (B, ...) of class indices."""
-    return logits.float().softmax(1).gather(1, target.unsqueeze(1)).double().sum()
+    """sum_i softmax(logits)[i, y_i]: logits (B, C, ...), target (B, ...) of class indices.
+
+    Logits of a coarser map are interpolated to the target's size (bilinear, as the segmentation task reads them).
+    """
+    logits = logits.float()
+    if logits.shape[2:] != target.shape[1:]:
+        logits = functional.interpolate(logits, size=target.shape[1:], mode=_MODES[logits.dim()], align_corners=False)
+    return logits.softmax(1).gather(1, target.long().unsqueeze(1)).double().sum()
 
 
 def ratio_to_others(mass: Tensor) -> Tensor:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from cggm_pipeline.errors import Problem, SpecError
+from cggm_pipeline.pipeline.paths import FETCHED
 from cggm_pipeline.spec import (
     Composed,
     ComposedTable,
@@ -22,9 +23,6 @@ from cggm_pipeline.spec import (
 )
 from cggm_pipeline.spec.base import SLUG_PATTERN, SLUG_RULE
 from cggm_pipeline.spec.labels import RESERVED, slug_of
-
-FETCHED = "data/"
-"""Raw files below this folder are git-ignored, so a person has to fetch them; raw files elsewhere are committed."""
 
 T = TypeVar("T")
 
@@ -65,10 +63,24 @@ class Documents:
     sources: dict[str, str]
     tables: tuple[Table, ...]
 
+    def prepared(self, table: Table) -> tuple[str, ...]:
+        """The datasets of a table's rows and those that they are computed from, each after what it is computed from."""
+        found: dict[str, None] = {}
+        for name in table.datasets:
+            found |= dict.fromkeys(reversed(list(self._chain(name))))
+        return tuple(found)
+
     def fetched(self, table: Table) -> bool:
-        """Whether a person must fetch raw data before this table can be computed."""
-        paths = [path for name in table.datasets for path in self.datasets[name].source.raw_paths()]
+        """Whether a person must fetch raw data, or weights, before this table can be computed."""
+        sources = [self.datasets[name].source for name in self.prepared(table)]
+        paths = [path for source in sources for path in (*source.raw_paths(), *source.files())]
+        paths += [path for row in table.rows for part in row.experiment.used().values() for path in part.files()]
         return any(path.startswith(FETCHED) for path in paths)
+
+    def _chain(self, name: str | None) -> Iterator[str]:
+        while name is not None:
+            yield name
+            name = self.datasets[name].source.upstream()
 
 
 def read_documents(project: Project) -> Documents:

@@ -28,7 +28,7 @@ def generate(project: Project) -> dict[str, str]:
 
 
 def _resolved(documents: Documents) -> Iterator[tuple[str, str]]:
-    for name in sorted({name for table in documents.tables for name in table.datasets}):
+    for name in sorted({name for table in documents.tables for name in documents.prepared(table)}):
         yield paths.dataset_file(name), stamp(dump(documents.datasets[name]), documents.sources[name])
     for table in documents.tables:
         yield paths.table_file(table.name), stamp(dump_data(table_record(table)), table.source)

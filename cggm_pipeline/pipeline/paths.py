@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+FETCHED = "data/"
+"""What lies below this folder is git-ignored, so a person has to fetch it; what lies elsewhere is committed."""
+
 VERSION = "specs/resolved/package.yaml"
 """Stands for the code in a project that uses the installed package."""
 

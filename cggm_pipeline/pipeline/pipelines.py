@@ -1,7 +1,8 @@
 """Which dvc.yaml a stage stands in.
 
 The root's holds every table that a fresh clone can compute; a table whose raw data a person must fetch has its own in
-pipelines/TABLE/, and a dataset that several of those use has its prepare stage in pipelines/data/.
+pipelines/TABLE/, and a dataset that several of those use has its stage in pipelines/data/. A dataset of features stands
+behind the one that it is computed from.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ def pipelines(documents: Documents, code: Code) -> tuple[Pipeline, ...]:
     stages = Stages(documents, code)
     free = [table for table in documents.tables if not documents.fetched(table)]
     fetched = [table for table in documents.tables if documents.fetched(table)]
-    at_root = set(_datasets(free))
-    users = Counter(name for name in _datasets(fetched) if name not in at_root)
-    made = [_pipeline("", free, sorted(at_root), stages, documents)]
-    shared = sorted(name for name, number in users.items() if number > 1)
+    at_root = dict.fromkeys(_datasets(free, documents))
+    users = Counter(name for name in _datasets(fetched, documents) if name not in at_root)
+    made = [_pipeline("", free, list(at_root), stages, documents)]
+    shared = [name for name, number in users.items() if number > 1]
     if shared:
         made.append(_pipeline("pipelines/data", [], shared, stages, documents))
     for table in fetched:
-        own = [name for name in table.datasets if users[name] == 1]
+        own = [name for name in documents.prepared(table) if users[name] == 1]
         made.append(_pipeline(f"pipelines/{table.name}", [table], own, stages, documents))
     return tuple(pipeline for pipeline in made if pipeline.stages)
 
 
-def _datasets(tables: Iterable[Table]) -> list[str]:
-    return list(chain.from_iterable(table.datasets for table in tables))
+def _datasets(tables: Iterable[Table], documents: Documents) -> list[str]:
+    return list(chain.from_iterable(documents.prepared(table) for table in tables))
 
 
 def _pipeline(folder: str, tables: list[Table], datasets: list[str], stages: Stages, documents: Documents) -> Pipeline:

@@ -5,19 +5,29 @@ So this is asked where a person looks before: by `cggm compile`, `cggm plan` and
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cggm_pipeline.errors import Problem
 from cggm_pipeline.spec import Composed, Dataset, Project, load_dataset
 from cggm_pipeline.spec.layers import Finding
 
 
 def missing_raw(dataset: Composed[Dataset], project: Project) -> list[Problem]:
-    """The first raw file or folder of a dataset that does not exist, with what to do; none where all are there."""
+    """The first raw file or folder of a dataset that does not exist, with what to do; none where all are there.
+
+    For published data: what they are, their terms, where they are published, how to import them, and their twin.
+    """
     for path in dataset.spec.source.raw_paths():
         if not (project.root / path).exists():
             key = ("source", "path") if hasattr(dataset.spec.source, "path") else ("source",)
-            hint = f"copy it there, or `dvc get-url ADDRESS {path}`; then `cggm prepare {dataset.name}` or `dvc repro`"
-            return [dataset.stack.problem(Finding(key, f"{path} does not exist", hint=hint))]
+            found = dataset.stack.problem(Finding(key, f"{path} does not exist", hint=_own(path, dataset.name)))
+            guidance = dataset.spec.source.guidance(dataset.name)
+            return [replace(found, hint=f"fetch it once:\n{guidance}") if guidance else found]
     return []
+
+
+def _own(path: str, dataset: str) -> str:
+    return f"copy it there, or `dvc get-url ADDRESS {path}`; then `cggm prepare {dataset}` or `dvc repro`"
 
 
 def all_missing(project: Project) -> list[Problem]:

@@ -16,7 +16,7 @@ SHAPES = ("modalities", "target")
 TABLE = ("baseline", "metric", "order", "rows", "seeds", "title")
 ROWS = ("metric", "order")
 NETWORK = ("data", "fill", "fusion", "task", "use")
-LEARNING = ("classifiers", "modulation", "training")
+LEARNING = ("augment", "classifiers", "modulation", "training")
 
 
 def train_sections(experiment: Experiment) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Documents to stages: one prepare per dataset, one train per row with all its seeds, per table evaluate and report.
+"""Documents to stages: one per dataset, one train per row with all its seeds, per table evaluate and report.
 
 A stage tracks the sections of the resolved specs that can change its result, its input folders, and its code files.
 """
@@ -12,9 +12,11 @@ from pathlib import Path
 from cggm_pipeline.pipeline import paths
 from cggm_pipeline.pipeline.code import Code
 from cggm_pipeline.pipeline.documents import Documents, Row, Table
-from cggm_pipeline.pipeline.kinds import network_files, train_files
+from cggm_pipeline.pipeline.kinds import modality_files, network_files, train_files, weight_paths, weights_of
 from cggm_pipeline.pipeline.records import Out, Stage
 from cggm_pipeline.pipeline.sections import PREPARE, ROWS, SHAPES, TABLE, evaluate_sections, train_sections
+from cggm_pipeline.spec.features import Features
+from cggm_pipeline.spec.source import SourceSpec
 
 REPORTS = ("report.html", "table.csv", "table.md", "table.tex")
 
@@ -29,8 +31,12 @@ class Stages:
         self.code = code
 
     def prepare(self, name: str) -> Stage:
-        """Raw data to data/prepared/NAME and, once, to the pinned split specs/splits/NAME.csv."""
+        """What writes data/prepared/NAME: from raw data, or features from another dataset."""
         source = self.documents.datasets[name].source
+        return self._features(name, source) if isinstance(source, Features) else self._prepare(name, source)
+
+    def _prepare(self, name: str, source: SourceSpec) -> Stage:
+        """Raw data to data/prepared/NAME and, once, to the pinned split specs/splits/NAME.csv."""
         files = self.code.closure([self._script("prepare"), self.code.kind("data/sources", source.kind)])
         return Stage(
             name=paths.stage_name("prepare", name),
@@ -39,6 +45,20 @@ class Stages:
             deps=_sorted(self.code.relative(files), source.raw_paths()),
             params=self._version() | {paths.dataset_file(name): PREPARE},
             outs=(Out(paths.prepared_folder(name)), Out(paths.split_file(name), cache=False, persist=True)),
+        )
+
+    def _features(self, name: str, source: Features) -> Stage:
+        """Another dataset, and what frozen encoders say about it, to data/prepared/NAME. Its split is the other's."""
+        kinds = modality_files(self.code, source.modalities.values())
+        files = self.code.closure([self._script("features"), *kinds])
+        weights = weight_paths(self.code.root, source.files())
+        return Stage(
+            name=paths.stage_name("features", name),
+            command=("python", "stages/features.py", name),
+            desc=f"features of {source.data} to {paths.prepared_folder(name)}",
+            deps=_sorted(self.code.relative(files), weights, [paths.prepared_folder(source.data)]),
+            params=self._version() | {paths.dataset_file(source.data): SHAPES, paths.dataset_file(name): PREPARE},
+            outs=(Out(paths.prepared_folder(name)),),
         )
 
     def train(self, table: Table, row: Row) -> Stage:
@@ -52,6 +72,7 @@ class Stages:
             desc=f"train {table.name}/{row.slug}",
             deps=_sorted(
                 self.code.relative(train_files(self.code, experiment, self._script("train"))),
+                weights_of(self.code.root, experiment),
                 [paths.prepared_folder(experiment.data)],
             ),
             params=self._version() | {paths.dataset_file(experiment.data): SHAPES} | own,
@@ -63,13 +84,14 @@ class Stages:
         folder = paths.run_folder(table.name)
         networks = chain.from_iterable(network_files(self.code, row.experiment) for row in table.rows)
         files = self.code.relative(self.code.closure([self._script("evaluate"), *networks]))
+        weights = chain.from_iterable(weights_of(self.code.root, row.experiment) for row in table.rows)
         shapes = {paths.dataset_file(name): SHAPES for name in table.datasets}
         rows = {paths.row_file(table.name, row.slug): evaluate_sections(row.experiment) for row in table.rows}
         return Stage(
             name=paths.stage_name("evaluate", table.name),
             command=("python", "stages/evaluate.py", table.name),
             desc=f"evaluate {table.name}: metrics, probes, predictions",
-            deps=_sorted(files, map(paths.prepared_folder, table.datasets), _of_rows(table, "train")),
+            deps=_sorted(files, weights, map(paths.prepared_folder, table.datasets), _of_rows(table, "train")),
             params=self._version() | shapes | {paths.table_file(table.name): ROWS} | rows,
             outs=(Out(f"{folder}/evaluation"),),
             metrics=(Out(f"{folder}/metrics.json", cache=False),),

@@ -12,7 +12,7 @@ import numpy as np
 from cggm_pipeline.errors import DataError
 from cggm_pipeline.report.differences import Side, paired
 from cggm_pipeline.report.flat import flat
-from cggm_pipeline.report.material import read_facts
+from cggm_pipeline.report.material import DataFacts, read_facts
 from cggm_pipeline.report.metrics import Metric, metric
 from cggm_pipeline.report.runs import RowRun, Score, SeedRun, read_row, read_scores
 from cggm_pipeline.report.statistics import Difference, Summary, summarise, t_difference
@@ -45,12 +45,16 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`changes`: what differs in spec, data, versions and size, as (dotted key, first, second)."""
+    """`changes`: what differs in spec, data, versions and size, as (dotted key, first, second).
+
+    `banners`: what must be said above the numbers where the data of either run were made up.
+    """
 
     one: Run
     other: Run
     changes: tuple[Change, ...]
     metrics: tuple[Compared, ...]
+    banners: tuple[str, ...] = ()
 
 
 def compare(one: Path, other: Path) -> Comparison:
@@ -59,7 +63,8 @@ def compare(one: Path, other: Path) -> Comparison:
     DataError where a folder is no run or is damaged. Runs without a common seed are compared without intervals.
     """
     first, second = read_run(one), read_run(other)
-    return Comparison(first, second, tuple(_changes(first, second)), tuple(_metrics(first, second)))
+    banners = tuple(sorted({_facts(run).banner for run in (first, second)} - {""}))
+    return Comparison(first, second, tuple(_changes(first, second)), tuple(_metrics(first, second)), banners)
 
 
 def read_run(path: Path) -> Run:
@@ -93,12 +98,17 @@ def _settings(run: Run) -> dict[str, Any]:
     spec = run.row.experiment
     found = flat(spec.model_dump(mode="json", exclude={"description"})) if spec is not None else {}
     summary = run.row.summary
-    facts = read_facts(run.folder / run.row.slug / "train", spec.data if spec is not None else "")
+    facts = _facts(run)
     found |= {"data digest": facts.digest[:12]} if facts.digest else {}
     found |= flat({"versions": summary.get("versions") or {}, "parameters": summary.get("parameters") or {}})
     if "classifier_parameters" in summary:
         found["parameters of classifiers"] = summary["classifier_parameters"]
     return found
+
+
+def _facts(run: Run) -> DataFacts:
+    spec = run.row.experiment
+    return read_facts(run.folder / run.row.slug / "train", spec.data if spec is not None else "")
 
 
 def _metrics(one: Run, other: Run) -> list[Compared]:

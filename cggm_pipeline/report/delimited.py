@@ -12,7 +12,7 @@ from cggm_pipeline.report.table import Cell, Row, Table
 COLUMNS = (
     "table", "row", "label", "metric", "unit", "scale", "mean", "sd", "n", "difference", "low", "high", "covers",
     "published", "source", "verdict", "parameters", "classifier_parameters", "step_seconds", "memory_bytes", "note",
-    "protocol",
+    "protocol", "banner",
 )  # fmt: skip
 
 
@@ -21,10 +21,11 @@ def delimited(table: Table, protocol: Protocol) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
+    banner = _inert("; ".join(table.banners))
     for row in table.rows:
         for metric in table.metrics:
             fixed = {"table": table.name, "row": row.slug, "label": _inert(row.label), "metric": metric.name}
-            unit = {"unit": metric.unit, "scale": f"{metric.scale:g}", "protocol": protocol.hash}
+            unit = {"unit": metric.unit, "scale": f"{metric.scale:g}", "protocol": protocol.hash, "banner": banner}
             writer.writerow(fixed | unit | _numbers(row.cells[metric.name]) | _cost(row))
     return text.getvalue()
 

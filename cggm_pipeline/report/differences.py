@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cggm_pipeline.report.material import Material
 from cggm_pipeline.report.metrics import Metric
-from cggm_pipeline.report.runs import read_predictions
+from cggm_pipeline.report.runs import Predictions, read_predictions
 from cggm_pipeline.report.statistics import Difference, crossed_difference, t_difference
 from cggm_pipeline.spec.modulations import UnimodalLosses
 
@@ -75,12 +75,22 @@ def _to_all(material: Material, reference: str, metric: Metric) -> dict[str, Dif
 
 def _samples(ours: Side, theirs: Side, metric: Metric, seeds: list[int]) -> tuple[Arrays, Arrays] | None:
     """The metric of every sample, per seed, of both sides; None where it has none or the samples are not the same."""
-    if metric.samples is None:
+    if not metric.by_sample:
         return None
     both = [[read_predictions(side.folder, side.row, seed) for seed in seeds] for side in (ours, theirs)]
     ids = [None if found is None else found.ids for side in both for found in side]
     first = ids[0]
     if first is None or any(other is None or not np.array_equal(first, other) for other in ids):
         return None
-    one, other = ([metric.samples(found.prediction, found.target) for found in side if found] for side in both)
-    return one, other
+    one, other = ([_values(found, metric) for found in side if found is not None] for side in both)
+    whole = [[values for values in side if values is not None] for side in (one, other)]
+    return (whole[0], whole[1]) if all(len(side) == len(seeds) for side in whole) else None
+
+
+def _values(found: Predictions, metric: Metric) -> NDArray[np.float64] | None:
+    """The metric of every sample: as stored, or else computed from what was predicted; None where neither is there."""
+    if metric.name in found.samples:
+        return found.samples[metric.name]
+    if metric.samples is None or found.prediction is None or found.target is None:
+        return None
+    return metric.samples(found.prediction, found.target)

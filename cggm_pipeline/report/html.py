@@ -48,7 +48,7 @@ def html(table: Table, protocol: Protocol, material: Material) -> str:
         navigation=_navigation(drawn),
         svg=Markup,
         seeds=_seeds(table),
-        banners=sorted({facts.banner for facts in material.data.values()} - {""}),
+        banners=table.banners,
     )
     return text
 

@@ -35,7 +35,7 @@ def latex(table: Table, protocol: Protocol) -> str:
     """A `table` environment that needs \\usepackage{booktabs} and UTF-8, ready to be \\input."""
     shown = columns(table)
     notes = [f"{row.label}: {text}." for row in table.rows for text in row.marks]
-    caption = " ".join([f"{table.title}.", *notes, f"{protocol.line}."])
+    caption = " ".join([*(f"{banner}." for banner in table.banners), f"{table.title}.", *notes, f"{protocol.line}."])
     return "\n".join(
         [
             r"% needs \usepackage{booktabs}",

@@ -12,7 +12,14 @@ from cggm_pipeline.report.texts import Column, columns, others
 def markdown(table: Table, protocol: Protocol) -> str:
     """What the table claims, its notes and its protocol, then the other metrics."""
     notes = [f"- {escape(row.label)}: {escape(text)}" for row in table.rows for text in row.marks]
-    parts = [f"# {escape(table.title)}", _grid(table, columns(table)), "\n".join(notes), escape(protocol.line)]
+    banners = [f"> **{escape(banner)}**" for banner in table.banners]
+    parts = [
+        f"# {escape(table.title)}",
+        *banners,
+        _grid(table, columns(table)),
+        "\n".join(notes),
+        escape(protocol.line),
+    ]
     if others(table):
         parts += ["## Other metrics", _grid(table, others(table))]
     return "\n\n".join(part for part in parts if part) + "\n"

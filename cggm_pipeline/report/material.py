@@ -67,6 +67,11 @@ class Material:
     confusion: Mapping[str, NDArray[np.float64]]
     data: Mapping[str, DataFacts]
 
+    @property
+    def banners(self) -> tuple[str, ...]:
+        """What must be said above everything that is printed of this table; empty where all data are real."""
+        return tuple(sorted({facts.banner for facts in self.data.values()} - {""}))
+
     def test_scores(self, row: str) -> dict[int, Score]:
         """The test scores of a row by seed."""
         return {score.seed: score for score in self.scores if score.row == row and score.split == "test"}

@@ -101,8 +101,8 @@ def _intervals(material: Material, metrics: tuple[Metric, ...]) -> Block:
     """How the intervals were made, said per kind of metric."""
     if material.spec.baseline is None:
         return {}
-    samples = [metric.title for metric in metrics if metric.samples is not None]
-    others = [metric.title for metric in metrics if metric.samples is None]
+    samples = [metric.title for metric in metrics if metric.by_sample]
+    others = [metric.title for metric in metrics if not metric.by_sample]
     found: Block = {}
     if samples:
         found[f"95 % intervals of {', '.join(samples)}"] = (

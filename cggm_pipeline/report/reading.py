@@ -28,7 +28,8 @@ class Sentence:
 def sentences(table: Table, material: Material) -> list[Sentence]:
     """The reading of a table: differences to the references, modalities, failures, verdicts, and what limits them."""
     alone = {row.slug for row in table.rows if len(row.modalities) == 1}
-    said = [one for reference in table.references for one in _compared(reference, table, alone)]
+    said = [Sentence("Not the real data", f"{banner}.") for banner in table.banners]
+    said += [one for reference in table.references for one in _compared(reference, table, alone)]
     said += _single_modalities(table, alone) + _backwards(table) + _verdicts(table) + _incomplete(table)
     return said + _limits(table, material)
 

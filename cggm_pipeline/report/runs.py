@@ -78,11 +78,13 @@ class Score:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Test samples of one row and seed: target (N, ...), prediction (N, C) probabilities or (N, K) values, ids (N,)."""
+    """Test samples of one row and seed: ids (N,); target (N, ...) and prediction (N, C) probabilities or (N, K) values,
+    None for masks; `samples`: metric to its value of every id, float64 (N,). For masks ids are those of cases."""
 
-    target: NDArray[Any]
-    prediction: NDArray[Any]
     ids: NDArray[Any]
+    target: NDArray[Any] | None = None
+    prediction: NDArray[Any] | None = None
+    samples: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def read_row(folder: Path) -> RowRun:
@@ -133,11 +135,17 @@ def read_predictions(table: Path, row: str, seed: int) -> Predictions | None:
 
 def _load(path: Path) -> Predictions:
     with np.load(path, allow_pickle=False) as file:
-        target, prediction = file["target"], file["prediction"]
-        ids = file["ids"] if "ids" in file.files else np.arange(len(target))
-    if not len(target) == len(prediction) == len(ids):
-        raise ValueError(f"{len(target)} targets, {len(prediction)} predictions, {len(ids)} ids")
-    return Predictions(target, prediction, ids)
+        arrays = {name: file[name] for name in file.files}
+    target, prediction = arrays.get("target"), arrays.get("prediction")
+    samples = {name.removeprefix("sample_"): arrays[name] for name in arrays if name.startswith("sample_")}
+    given = {"target": target, "prediction": prediction, **samples}
+    lengths = {name: len(array) for name, array in given.items() if array is not None}
+    if not lengths:
+        raise ValueError("neither predictions nor values of samples are in it")
+    ids = arrays["ids"] if "ids" in arrays else np.arange(next(iter(lengths.values())))
+    if set(lengths.values()) != {len(ids)}:
+        raise ValueError(", ".join(f"{length} of {name}" for name, length in {**lengths, "ids": len(ids)}.items()))
+    return Predictions(ids, target, prediction, samples)
 
 
 def _score(record: Mapping[str, Any]) -> Score:

@@ -15,7 +15,7 @@ from cggm_pipeline.report.specs import changed
 from cggm_pipeline.report.statistics import Difference, Summary, summarise
 from cggm_pipeline.report.verdict import NO_NUMBER, Published, Verdict, judge
 
-FIRST = {"classification": "accuracy", "regression": "mae"}
+FIRST = {"classification": "accuracy", "regression": "mae", "sentiment": "acc2", "segmentation": "dice"}
 """The metric that heads a table which names none."""
 
 
@@ -66,7 +66,8 @@ class Reference:
 class Table:
     """`metrics`: the first heads the table. `baseline`: the slug of the row that every cell's difference is taken to.
 
-    `references`: the baseline, then joint training with unimodal losses, which a balancing method must beat.
+    `references`: the baseline, then joint training with unimodal losses, which a balancing method must beat. `banners`
+    are printed above the table where its data are not what its title says (made by `cggm twin`).
     """
 
     name: str
@@ -76,15 +77,15 @@ class Table:
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
     references: tuple[Reference, ...] = ()
+    banners: tuple[str, ...] = ()
 
     @property
     def metric(self) -> Metric:
         return self.metrics[0]
 
-    @property
-    def claims(self) -> bool:
-        """Whether any row has a published number."""
-        return any(cell.published is not None for row in self.rows for cell in row.cells.values())
+    def claims(self, metric: Metric) -> bool:
+        """Whether a paper is cited for any row's value of a metric."""
+        return any(row.cells[metric.name].published is not None for row in self.rows)
 
     @property
     def base(self) -> Row | None:
@@ -110,7 +111,7 @@ def make(material: Material) -> Table:
     labels = {row.slug: row.label for row in rows}
     found = compared(material, metrics[0])
     references = tuple(Reference(slug, labels[slug], one) for slug, one in found.items() if one)
-    return Table(spec.name, spec.title or spec.name, metrics, baseline, spec.seeds, rows, references)
+    return Table(spec.name, spec.title or spec.name, metrics, baseline, spec.seeds, rows, references, material.banners)
 
 
 def _metrics(material: Material) -> tuple[Metric, ...]:
@@ -140,7 +141,7 @@ def _cell(material: Material, row: RowSpec, metric: Metric) -> Cell:
     summary = summarise(values) if values else None
     published = row.published.get(metric.name)
     difference = against(material, row.slug, material.spec.baseline, metric) if summary is not None else None
-    return Cell(summary, difference, published, judge(summary, published))
+    return Cell(summary, difference, published, judge(summary, published, real=not material.banners))
 
 
 def _note(material: Material, row: RowSpec, run: RowRun) -> tuple[str, bool]:

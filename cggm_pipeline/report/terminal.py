@@ -21,6 +21,8 @@ def show(table: Table, protocol: Protocol, console: Console | None = None) -> No
     cells = [_cells(table, row) for row in table.rows]
     widths = [max((len(line[place]) for line in cells), default=0) for place in range(3)]
     console.print()
+    for banner in table.banners:
+        _print(console, Text(f"  {banner}", style="bold yellow"))
     _print(console, Text(f"  {head}", style="bold"))
     for row, (label, number, gap, remark) in zip(table.rows, cells, strict=True):
         line = Text(f"    {label:<{widths[0]}}  {number:>{widths[1]}}   ")

@@ -10,7 +10,7 @@ from cggm_pipeline.report.costs import Cost
 from cggm_pipeline.report.metrics import Metric
 from cggm_pipeline.report.statistics import Difference, Summary
 from cggm_pipeline.report.table import Reference, Row, Table
-from cggm_pipeline.report.verdict import Published
+from cggm_pipeline.report.verdict import Published, Verdict
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ def columns(table: Table) -> list[Column]:
         Column("n", lambda row: Entry(seeds(table.cell(row).summary))),
         *(_difference(table, reference) for reference in table.references),
     ]
-    if table.claims:
+    if table.claims(metric):
         found += [
             Column("published", lambda row: Entry(published(table.cell(row).published))),
-            Column("verdict", lambda row: Entry(table.cell(row).verdict.text, table.cell(row).verdict.state)),
+            Column("verdict", lambda row: _verdict(table.cell(row).verdict)),
         ]
     return [
         *found,
@@ -51,8 +51,22 @@ def columns(table: Table) -> list[Column]:
 
 
 def others(table: Table) -> list[Column]:
-    """The metrics beside the one that heads the table."""
-    return [_metric(metric) for metric in table.metrics[1:]]
+    """The metrics beside the one that heads the table; published numbers and verdicts beside those that have any."""
+    return [column for metric in table.metrics[1:] for column in (_metric(metric), *_claimed(table, metric))]
+
+
+def _claimed(table: Table, metric: Metric) -> list[Column]:
+    if not table.claims(metric):
+        return []
+    name = metric.name
+    return [
+        Column(f"{metric.title}: published", lambda row: Entry(published(row.cells[name].published))),
+        Column(f"{metric.title}: verdict", lambda row: _verdict(row.cells[name].verdict)),
+    ]
+
+
+def _verdict(found: Verdict) -> Entry:
+    return Entry(found.text, found.state)
 
 
 def _metric(metric: Metric) -> Column:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from cggm_pipeline.report.statistics import Summary
 
-State = Literal["reproduced", "within", "not reproduced", "not run", "undecided", "no number"]
+State = Literal["reproduced", "within", "not reproduced", "not run", "undecided", "no number", "not real data"]
 REPRODUCED = 2.0
 """Our standard deviations between the two numbers up to which a number counts as reproduced (ruling 11)."""
 NEAR = 4.0
@@ -35,12 +35,16 @@ class Verdict:
 
 
 NO_NUMBER = Verdict("no number", "")
+NOT_REAL = Verdict("not real data", "no verdict: not the real data")
+"""Where any data of a table were made by `cggm twin`: the published number is of other data."""
 
 
-def judge(ours: Summary | None, published: Published | None) -> Verdict:
-    """The verdict on one cell."""
+def judge(ours: Summary | None, published: Published | None, *, real: bool = True) -> Verdict:
+    """The verdict on one cell. `real`: whether all data of the table are what they are called."""
     if published is None or published.value is None:
         return NO_NUMBER
+    if not real:
+        return NOT_REAL
     if ours is None:
         return Verdict("not run", "not run")
     if isnan(ours.sd):

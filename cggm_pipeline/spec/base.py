@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Layout = Literal["vector", "tokens", "pyramid"]
+Layout = Literal["vector", "tokens", "pyramid", "map"]
+"""Forms of features; "map" is a dense z, (B, C, H, W), that a 1x1 convolution reads."""
 
 SLUG_PATTERN = r"^[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*$"
 SLUG_RULE = "lower-case letters and digits, a letter first, single - or _ between; at most 64"
@@ -19,6 +20,9 @@ PATH_PATTERN = f"^{_PATH_PART}(?:/{_PATH_PART})*$"
 
 RelativePath = Annotated[str, Field(pattern=PATH_PATTERN, max_length=500)]
 """A path inside the project: forward slashes, no leading slash, no `..`, nothing that a shell or DVC would expand."""
+
+HubName = Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9_][\w.-]*)*$")]
+"""A model of the Hugging Face hub (owner/name, or name), or a folder of the project; no `..`, nothing a shell reads."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Rate = Annotated[float, Field(ge=0, lt=1)]

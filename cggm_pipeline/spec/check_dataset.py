@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cggm_pipeline.spec.dataset import Classes, Dataset, Shape
+from cggm_pipeline.spec.dataset import Classes, Dataset, Mask, Shape, Values
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.nearest import did_you_mean, listed
 from cggm_pipeline.spec.sources import Column, Published, Stratified, Table
 
 _RANKS = {"image": {3}, "audio": {1, 2}, "numbers": {1}, "npy": {1, 2, 3, 4}}
+
+RESERVED = ("id", "target", "group")
 
 
 def check_dataset(dataset: Dataset) -> Iterator[Finding]:
@@ -46,7 +48,8 @@ def _target(dataset: Dataset) -> Iterator[Finding]:
     ):
         path = ("target", "number") if isinstance(target, Classes) else ("target", "kind")
         yield Finding(path, f"{dataset.source.kind} has {dataset.source.classes} classes")
-    if not isinstance(target, Classes) or target.names is None:
+    yield from _masks(dataset)
+    if isinstance(target, Values) or target.names is None:
         return
     if len(target.names) != target.number:
         yield Finding(("target", "names"), f"{len(target.names)} names for {target.number} classes")
@@ -55,8 +58,18 @@ def _target(dataset: Dataset) -> Iterator[Finding]:
             yield Finding(("target", "names", index), f"the class '{name}' stands twice")
 
 
+def _masks(dataset: Dataset) -> Iterator[Finding]:
+    source, mask = dataset.source, isinstance(dataset.target, Mask)
+    if source.masks is not None and source.masks != mask:
+        message = f"{source.kind} has no masks" if mask else f"the target of {source.kind} is a mask"
+        yield Finding(("target", "kind"), message, "" if mask else "mask", also=(("source", "kind"),))
+
+
 def _shape(name: str, shape: Shape) -> Iterator[Finding]:
     path = ("modalities", name, "shape")
+    if name in RESERVED:
+        message = f"a modality cannot be called '{name}', as a column of the prepared form is"
+        yield Finding(("modalities", name), message, hint="give it another name", on="key")
     if shape.dtype == "text" and shape.shape:
         yield Finding(path, "text has no shape", "[]", also=(("modalities", name, "dtype"),))
     if shape.dtype != "text" and not shape.shape:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cggm_pipeline.spec.check_modality import check_modality
 from cggm_pipeline.spec.check_network import check_network
-from cggm_pipeline.spec.dataset import Classes, Dataset
-from cggm_pipeline.spec.encoders import EncoderSpec, Shape
-from cggm_pipeline.spec.experiment import Modality
+from cggm_pipeline.spec.check_sampling import check_sampling
+from cggm_pipeline.spec.dataset import Classes, Dataset, Mask
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.load import Keys
 from cggm_pipeline.spec.nearest import did_you_mean, listed
 from cggm_pipeline.spec.sections import Sections
-from cggm_pipeline.spec.tasks import CrossEntropy, TaskSpec
-
-FORMS = {1: "(D)", 2: "(T, D)", 3: "(C, H, W)"}
+from cggm_pipeline.spec.tasks import CrossEntropy, CrossEntropyDice, Segmentation, TaskSpec
 
 
 def check_experiment(sections: Sections, dataset: Dataset | None) -> Iterator[Finding]:
@@ -25,6 +23,7 @@ def check_experiment(sections: Sections, dataset: Dataset | None) -> Iterator[Fi
     yield from _repeated(sections.seeds, ("seeds",), "seed")
     if dataset is not None:
         yield from _modalities(sections, dataset)
+        yield from check_sampling(sections, dataset)
         yield from _target(sections.task, dataset, sections.data)
 
 
@@ -49,13 +48,14 @@ def _selection(sections: Sections) -> Iterator[Finding]:
     if task is None or training is None or training.selection is None:
         return
     chosen, path = training.selection, ("training", "selection")
-    if chosen.metric not in task.metrics:
-        hint, allowed = did_you_mean(chosen.metric, task.metrics)
+    measured = task.measured()
+    if chosen.metric not in measured:
+        hint, allowed = did_you_mean(chosen.metric, measured)
         yield Finding(
             (*path, "metric"), f"'{chosen.metric}' is not a metric of {task.kind}", allowed, hint, also=(("task",),)
         )
-    elif task.metrics[chosen.metric] != (chosen.mode == "max"):
-        right = "max" if task.metrics[chosen.metric] else "min"
+    elif measured[chosen.metric] != (chosen.mode == "max"):
+        right = "max" if measured[chosen.metric] else "min"
         yield Finding(
             (*path, "mode"), f"the best {chosen.metric} is not its {chosen.mode}imum", right, f"write {right}"
         )
@@ -68,42 +68,7 @@ def _modalities(sections: Sections, dataset: Dataset) -> Iterator[Finding]:
             message = f"'{sections.data}' has no modality '{name}'"
             yield Finding(("modalities", name), message, allowed, hint, "key", (("data",),))
         elif modality is not None:
-            yield from _shape(name, modality, dataset)
-
-
-def _shape(name: str, modality: Modality, dataset: Dataset) -> Iterator[Finding]:
-    form, path = dataset.modalities[name], ("modalities", name)
-    shape: Shape = form.shape
-    described = "text" if form.dtype == "text" else f"of shape {_shown(shape)}"
-    for index, transform in enumerate(modality.transforms):
-        where: Keys = (*path, "transforms", index)
-        if form.dtype == "text" or len(shape) not in transform.ranks:
-            forms = listed(FORMS[rank] for rank in sorted(transform.ranks))
-            yield Finding(where, f"{transform.kind} reads {forms}; '{name}' is {described}", also=(("data",),))
-            return
-        channels = shape[0] if len(shape) == 3 else shape[-1]
-        for key, count in transform.per_channel().items():
-            if channels is not None and count not in (1, channels):
-                message = f"{count} numbers for {channels} channels; '{name}' is {described}"
-                yield Finding((*where, key), message, also=(("data",),))
-        shape = transform.shape(shape)
-    yield from _input(name, modality.encoder, shape, described, (*path, "encoder"))
-
-
-def _input(name: str, encoder: EncoderSpec, shape: Shape, described: str, path: Keys) -> Iterator[Finding]:
-    kind, also = (*path, "kind"), (("data",),)
-    if described == "text" or len(shape) not in encoder.ranks:
-        forms = listed(FORMS[rank] for rank in sorted(encoder.ranks))
-        yield Finding(kind, f"{encoder.kind} reads {forms}; '{name}' is {described}", also=also)
-    elif None in encoder.fixed(shape):
-        message = f"{encoder.kind} needs fixed sizes; '{name}' is {described}"
-        yield Finding(kind, message, hint="resize it, or choose an encoder that reads varying sizes", also=also)
-    elif encoder.layout == "pyramid" and len(shape) != 3:
-        yield Finding((*path, "output"), f"a pyramid needs images {FORMS[3]}; '{name}' is {described}", also=also)
-
-
-def _shown(shape: Shape) -> str:
-    return "(" + ", ".join("varying" if size is None else str(size) for size in shape) + ")"
+            yield from check_modality(name, modality, dataset.modalities[name], ("modalities", name), ("data",))
 
 
 def _target(task: TaskSpec | None, dataset: Dataset, data: str | None) -> Iterator[Finding]:
@@ -114,8 +79,20 @@ def _target(task: TaskSpec | None, dataset: Dataset, data: str | None) -> Iterat
         message = f"{task.kind} needs {task.target}; the target of '{data}' is {target.kind}"
         yield Finding(("task", "kind"), message, also=(("data",),))
         return
+    if isinstance(target, Classes | Mask):
+        yield from _classes(task, target.number)
+
+
+def _classes(task: TaskSpec, number: int) -> Iterator[Finding]:
+    """One weight per class, and no region of a class that the data have not."""
     loss = getattr(task, "loss", None)
-    weights = loss.class_weights if isinstance(loss, CrossEntropy) else None
-    if isinstance(target, Classes) and isinstance(weights, tuple) and len(weights) != target.number:
-        message = f"{len(weights)} weights for {target.number} classes"
+    weights = loss.class_weights if isinstance(loss, CrossEntropy | CrossEntropyDice) else None
+    if isinstance(weights, tuple) and len(weights) != number:
+        message = f"{len(weights)} weights for {number} classes"
         yield Finding(("task", "loss", "class_weights"), message, also=(("data",),))
+    regions = task.regions if isinstance(task, Segmentation) else None
+    for name, members in (regions or {}).items():
+        beyond = [index for index in members if index >= number]
+        if beyond:
+            message = f"there is no class {listed(beyond)}; the data have {number}, the background included"
+            yield Finding(("task", "regions", name), message, f"1 to {number - 1}", also=(("data",),))

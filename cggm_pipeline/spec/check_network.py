@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cggm_pipeline.spec.encoders import EncoderSpec, Transformer
-from cggm_pipeline.spec.fusions import Film, FusionSpec
+from cggm_pipeline.spec.encoders import EncoderSpec, Timm, Transformer
+from cggm_pipeline.spec.fusions import Film, FusionSpec, SMPDecoder
 from cggm_pipeline.spec.fusions import Transformer as TransformerFusion
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.load import Keys
@@ -59,6 +59,24 @@ def _fusion(sections: Sections, fusion: FusionSpec, encoders: Mapping[str, Encod
         yield Finding(("task", "kind"), message, also=(("fusion", "kind"),))
     if fusion.equal_widths:
         yield from _equal_widths(fusion, encoders)
+    if isinstance(fusion, SMPDecoder):
+        yield from _decoder(fusion, encoders)
+
+
+def _decoder(fusion: SMPDecoder, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
+    taken = fusion.options[fusion.decoder]
+    for name in ("channels", "width", "dropout"):
+        if name not in taken and getattr(fusion, name) is not None:
+            message = f"{fusion.decoder} has no option '{name}'"
+            yield Finding(("fusion", name), message, listed(taken), "remove it", also=(("fusion", "decoder"),))
+    if fusion.decoder == "fpn" and fusion.width is not None and fusion.width % 32:
+        yield Finding(("fusion", "width"), "fpn normalises 32 groups of channels", "multiples of 32")
+    for name, encoder in encoders.items():
+        if isinstance(encoder, Timm) and encoder.layout == "pyramid":
+            path = ("modalities", name, "encoder", "kind")
+            message = f"smp_decoder reads pyramids that begin with the image; the timm encoder of '{name}' has none"
+            hint = f"kind: smp with model: tu-{encoder.model} has"
+            yield Finding(path, message, hint=hint, also=(("fusion", "kind"), USE))
 
 
 def _equal_widths(fusion: FusionSpec, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,14 +13,17 @@ from typing import Any, Generic, TypeVar, get_args
 from pydantic import ValidationError
 
 from cggm_pipeline.errors import Problem, SpecError
-from cggm_pipeline.spec.base import Spec
+from cggm_pipeline.spec.base import SLUG_PATTERN, Spec
 from cggm_pipeline.spec.chain import chain, check_head, check_name
 from cggm_pipeline.spec.check_dataset import check_dataset
 from cggm_pipeline.spec.check_experiment import check_experiment
+from cggm_pipeline.spec.check_features import check_features
 from cggm_pipeline.spec.dataset import Dataset
 from cggm_pipeline.spec.experiment import Experiment
 from cggm_pipeline.spec.faults import problems_of
+from cggm_pipeline.spec.features import Features
 from cggm_pipeline.spec.layers import Finding, Place, Stack
+from cggm_pipeline.spec.load import Keys
 from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.project import Project
 from cggm_pipeline.spec.sections import Sections
@@ -113,6 +117,7 @@ def _examine_dataset(path: Path, project: Project) -> Examined[Dataset]:
     problems += capped(stack.problem(finding) for finding in check_dataset(spec)) if spec is not None else []
     problems += check_name(stack.layers[-1].document, "datasets", project)
     problems += [stack.problem(finding) for finding in _links_out(spec, project)] if spec is not None else []
+    problems += _upstream(spec, project.name("datasets", path), stack, project) if spec is not None else []
     return Examined(problems, Composed(spec, project.name("datasets", path), path, stack) if spec is not None else None)
 
 
@@ -125,6 +130,39 @@ def _links_out(spec: Dataset, project: Project) -> Iterator[Finding]:
             return
 
 
+def _upstream(spec: Dataset, name: str, stack: Stack, project: Project) -> list[Problem]:
+    """The faults of a dataset of features, with those of the dataset that it reads."""
+    source = spec.source
+    if not isinstance(source, Features):
+        return []
+    circle = _circle(name, source.data, project)
+    if circle:
+        message = f"a cycle: {' -> '.join(circle)}"
+        finding = Finding(("source", "data"), message, hint="features are made of data that are no features of them")
+        return [stack.problem(finding)]
+    upstream, more = _dataset_named(source.data, ("source", "data"), project)
+    findings = [*more.findings, *check_features(spec, source, upstream)]
+    return [*capped(stack.problem(finding) for finding in findings), *more.problems]
+
+
+def _circle(name: str, upstream: str, project: Project) -> list[str]:
+    """The datasets from `name` over what each is made of back to one of them; empty where they come to an end."""
+    names = [name]
+    while upstream not in names:
+        names.append(upstream)
+        path = project.specs / "datasets" / f"{upstream}.yaml"
+        if not path.is_file():
+            return []
+        try:
+            source = project.document(path).data["source"]
+            upstream = source["data"] if source["kind"] == "features" else ""
+        except (SpecError, LookupError, TypeError):
+            return []  # told with that document
+        if not isinstance(upstream, str) or not re.fullmatch(SLUG_PATTERN, upstream):
+            return []
+    return [*names, upstream]
+
+
 @dataclass
 class _More:
     findings: list[Finding] = field(default_factory=list)
@@ -133,14 +171,16 @@ class _More:
 
 def _dataset_of(sections: Sections, project: Project) -> tuple[Dataset | None, _More]:
     """The dataset that an experiment names, or why there is none."""
-    if sections.data is None:
-        return None, _More()
-    path = project.specs / "datasets" / f"{sections.data}.yaml"
-    key = ("dataset", str(path))
-    if key not in project.composed and not path.is_file():
-        hint, allowed = did_you_mean(sections.data, project.names("datasets"))
-        message = f"there is no dataset '{sections.data}' ({project.file(path)})"
-        return None, _More([Finding(("data",), message, allowed, hint)])
+    return (None, _More()) if sections.data is None else _dataset_named(sections.data, ("data",), project)
+
+
+def _dataset_named(name: str, key: Keys, project: Project) -> tuple[Dataset | None, _More]:
+    """The dataset that the value at `key` names, or why there is none."""
+    path = project.specs / "datasets" / f"{name}.yaml"
+    if ("dataset", str(path)) not in project.composed and not path.is_file():
+        hint, allowed = did_you_mean(name, project.names("datasets"))
+        message = f"there is no dataset '{name}' ({project.file(path)})"
+        return None, _More([Finding(key, message, allowed, hint)])
     examined = examine_dataset(path, project)
     return (examined.composed.spec if examined.composed else None), _More(problems=examined.problems)
 

@@ -41,7 +41,18 @@ class Values(Kind):
     width: Count = Field(1, description="numbers per sample")
 
 
-Target = Annotated[Classes | Values, Field(discriminator="kind")]
+class Mask(Kind):
+    """A class index per pixel of every sample, (H, W) uint8; class 0 is the background."""
+
+    kind: Literal["mask"]
+    number: Annotated[int, Field(ge=2, le=255)] = Field(description="of classes, background included")
+    shape: Annotated[tuple[Count, Count], Field(strict=False)] = Field(description="height and width of a mask")
+    names: Annotated[tuple[str, ...], Field(strict=False)] | None = Field(
+        None, description="in the order of their index"
+    )
+
+
+Target = Annotated[Classes | Values | Mask, Field(discriminator="kind")]
 
 
 class Dataset(Spec):

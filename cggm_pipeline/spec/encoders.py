@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from cggm_pipeline.spec.base import Count, Kind, Layout, Rate, RelativePath
+from cggm_pipeline.spec.base import Count, HubName, Kind, Layout, Rate, RelativePath
 
 Activation = Literal["relu", "gelu", "tanh", "silu"]
 
@@ -16,9 +16,13 @@ Shape = tuple[int | None, ...]
 
 
 class EncoderSpec(Kind):
-    """An encoder. `ranks`: the input ranks (without the batch axis) it reads; `layout`: the form of its features."""
+    """An encoder. `ranks`: the input ranks (without the batch axis) it reads; `layout`: the form of its features.
+
+    `reads_ids`: its input are token ids, not numbers.
+    """
 
     ranks: ClassVar[frozenset[int]] = frozenset({1, 2, 3})
+    reads_ids: ClassVar[bool] = False
 
     @property
     def layout(self) -> Layout:
@@ -29,6 +33,10 @@ class EncoderSpec(Kind):
     def features_width(self) -> int | None:
         """The width of the features; null where only the built network knows it."""
         return None
+
+    def files(self) -> tuple[str, ...]:
+        """What it may read in the project besides data: weights. A name of a hub counts only where it is a path."""
+        return ()
 
     def fixed(self, shape: Shape) -> Shape:
         """Those sizes of a sample that the encoder needs to know: by default the channels, or the last axis."""
@@ -136,6 +144,80 @@ class Timm(EncoderSpec):
     def layout(self) -> Layout:
         return self.output
 
+    def files(self) -> tuple[str, ...]:
+        return (self.pretrained,) if isinstance(self.pretrained, str) else ()
+
+
+class SMP(EncoderSpec):
+    """An encoder of segmentation-models-pytorch as a pyramid, finest first; with ASPP over its last map if asked.
+
+    The maps are the image itself and one per halving. `weights`: null (random), a name that smp knows for the model
+    (imagenet; for tu- models the weights of the model's tag), or a weight file inside the project.
+    """
+
+    source: ClassVar[str] = "segmentation_models_pytorch (Iakubovskii 2019); ASPP: Chen et al. 2018 (DeepLabv3+)"
+    ranks: ClassVar[frozenset[int]] = frozenset({3})
+
+    kind: Literal["smp"]
+    model: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="a name of smp.encoders.get_encoder_names(), or tu-NAME for a timm model; checked by --build"
+    )
+    depth: Annotated[int, Field(ge=3, le=5)] = Field(5, description="number of halvings")
+    output_stride: Literal[8, 16, 32] = Field(32, description="of the coarsest map; below 32 by dilation")
+    weights: RelativePath | None = Field(
+        None, description="null, imagenet (or another of smp's names), or a weight file inside the project"
+    )
+    aspp: Count | None = Field(None, description="channels of the ASPP over the last map; null: none")
+    atrous_rates: Annotated[tuple[Count, Count, Count], Field(strict=False)] = Field(
+        (12, 24, 36), description="dilations of the three 3x3 convolutions of the ASPP"
+    )
+    aspp_dropout: Rate = Field(0.5, description="after the ASPP")
+
+    @property
+    def layout(self) -> Layout:
+        return "pyramid"
+
+    def files(self) -> tuple[str, ...]:
+        return (self.weights,) if self.weights is not None else ()
+
+
+class Text(EncoderSpec):
+    """A language model of Hugging Face transformers over token ids (T); the transform `tokenise` makes them from text.
+
+    `model`: a hub id, or a folder inside the project with config.json and model.safetensors. A model without local
+    files is built from `width` alone for checks.
+    """
+
+    source: ClassVar[str] = "Hugging Face transformers (Wolf et al. 2020); BERT: Devlin et al. 2019"
+    ranks: ClassVar[frozenset[int]] = frozenset({1})
+    reads_ids: ClassVar[bool] = True
+
+    kind: Literal["text"]
+    model: HubName = Field(description="a hub id (bert-base-uncased) or a folder inside the project")
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = Field(
+        None, description="commit of the hub's model; null: its newest. Part of a pinned protocol"
+    )
+    width: Count = Field(768, description="hidden size; checked against the model")
+    pretrained: bool = Field(True, description="false: the model's architecture with random weights")
+    output: Literal["tokens", "first", "mean"] = Field(
+        "tokens", description="all last hidden states, the first one, or their mean over unpadded tokens"
+    )
+    freeze: bool = Field(False, description="train no parameter of it; it stays in evaluation mode")
+
+    @property
+    def layout(self) -> Layout:
+        return "tokens" if self.output == "tokens" else "vector"
+
+    @property
+    def features_width(self) -> int | None:
+        return self.width
+
+    def fixed(self, shape: Shape) -> Shape:
+        return ()
+
+    def files(self) -> tuple[str, ...]:
+        return (self.model,)
+
 
 class Custom(EncoderSpec):
     """An encoder of one's own: `path: my_pkg.module:Class`, from a module prefix allow-listed in pyproject.toml.
@@ -155,4 +237,4 @@ class Custom(EncoderSpec):
         return self.output
 
 
-Encoder = Annotated[MLP | Conv | Transformer | Timm | Custom, Field(discriminator="kind")]
+Encoder = Annotated[MLP | Conv | Transformer | Timm | SMP | Text | Custom, Field(discriminator="kind")]

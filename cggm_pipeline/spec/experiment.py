@@ -7,22 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from cggm_pipeline.spec.base import Seed, Slug, Spec
-from cggm_pipeline.spec.encoders import Encoder
 from cggm_pipeline.spec.fills import Fill, Zeros
 from cggm_pipeline.spec.fusions import Fusion
+from cggm_pipeline.spec.modality import Modality
 from cggm_pipeline.spec.modulations import Classifiers, Modulation, NoModulation
 from cggm_pipeline.spec.tasks import Task
 from cggm_pipeline.spec.training import Training
-from cggm_pipeline.spec.transforms import Transform
-
-
-class Modality(Spec):
-    """One modality: its transforms, in order, and its encoder."""
-
-    encoder: Encoder = Field(description="from the modality's values to features")
-    transforms: Annotated[tuple[Transform, ...], Field(strict=False)] = Field(
-        (), description="what happens to the values before, in this order"
-    )
+from cggm_pipeline.spec.transforms import Augmentation
 
 
 class Experiment(Spec):
@@ -42,6 +33,9 @@ class Experiment(Spec):
     )
     use: Annotated[tuple[Slug, ...], Field(min_length=1, max_length=100, strict=False)] | None = Field(
         None, description="the modalities that take part; null: all"
+    )
+    augment: Annotated[tuple[Augmentation, ...], Field(strict=False)] = Field(
+        (), description="what happens to all images of a sample and to its mask together, in training"
     )
     fill: Fill = Field(Zeros(), description="what stands in for absent features")
     fusion: Fusion = Field(description="from the features to one z")

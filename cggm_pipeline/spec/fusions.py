@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -100,7 +101,58 @@ class Late(FusionSpec):
     kind: Literal["late"]
 
 
+class DeepLab(FusionSpec):
+    """The DeepLabv3+ decoder over several encoders: all coarsest maps and all low-level maps side by side.
+
+    z = conv3(conv3([up(coarsest_1 .. coarsest_M), relu(bn(P [low_1 .. low_M]))])), at the resolution of the low-level
+    maps (a quarter of the image).
+    """
+
+    source: ClassVar[str] = "Chen et al. 2018 (DeepLabv3+), section 3.1; shared by all modalities as in CGGM's code"
+    accepts: ClassVar[frozenset[Layout]] = frozenset({"pyramid"})
+    layout: ClassVar[Layout] = "map"
+
+    kind: Literal["deeplab"]
+    width: Count = Field(256, description="of z")
+    low_width: Count = Field(48, description="channels that the low-level maps are projected to")
+    low_level: Annotated[int, Field(ge=0, le=10)] = Field(
+        2, description="the low-level map's place in the pyramids, finest first; 2 in smp's is a quarter of the image"
+    )
+    dropout: Annotated[tuple[Rate, Rate], Field(strict=False)] = Field(
+        (0.5, 0.1), description="after the first and the second 3x3 convolution"
+    )
+
+
+class SMPDecoder(FusionSpec):
+    """A decoder of segmentation-models-pytorch over the maps of all modalities, concatenated level by level.
+
+    z is as large as the image (unet, unetplusplus) or a quarter of it. unetplusplus and fpn need images that can be
+    halved as often as the encoders do it, and encoders of output_stride 32.
+    """
+
+    source: ClassVar[str] = "segmentation_models_pytorch (Iakubovskii 2019)"
+    accepts: ClassVar[frozenset[Layout]] = frozenset({"pyramid"})
+    layout: ClassVar[Layout] = "map"
+    options: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "unet": ("channels",),
+        "unetplusplus": ("channels",),
+        "fpn": ("width", "dropout"),
+        "deeplabv3plus": ("width", "dropout"),
+        "segformer": ("width",),
+    }
+
+    kind: Literal["smp_decoder"]
+    decoder: Literal["unet", "unetplusplus", "fpn", "deeplabv3plus", "segformer"] = Field(description="which decoder")
+    channels: Annotated[tuple[Count, ...], Field(min_length=1, max_length=5, strict=False)] | None = Field(
+        None, description="unet and unetplusplus: of each block, coarsest first; null: the decoder's own"
+    )
+    width: Count | None = Field(
+        None, description="fpn, deeplabv3plus, segformer: channels of z; null: the decoder's own"
+    )
+    dropout: Rate | None = Field(None, description="fpn, deeplabv3plus; null: the decoder's own")
+
+
 Fusion = Annotated[
-    Concat | Sum | Gated | Film | Transformer | LowRank | Late,
+    Concat | Sum | Gated | Film | Transformer | LowRank | Late | DeepLab | SMPDecoder,
     Field(discriminator="kind"),
 ]

@@ -15,8 +15,8 @@ class Classifiers(Spec):
     """The small per-modality classifiers that several methods train beside the network and drop at inference.
 
     Vector features get a linear layer (behind one hidden layer where the head's input is not the modality's own
-    width), token features `layers` Transformer blocks before it, pyramids a pooled 1x1 convolution. They are a
-    parameter group of their own and are never clipped.
+    width), token features `layers` Transformer blocks before it; where z is a map, each modality gets the network's
+    decoder for itself. They are a parameter group of their own and are never clipped.
     """
 
     lr: Positive | None = Field(None, description="their learning rate; null: the optimizer's")
@@ -32,7 +32,7 @@ class ModulationSpec(Kind):
     `trains_classifiers`: whether it trains one classifier per modality (section `classifiers`).
     """
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "regression"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "regression", "sentiment", "segmentation"})
     min_modalities: ClassVar[int] = 2
     trains_classifiers: ClassVar[bool] = False
 
@@ -80,8 +80,10 @@ class OGMGE(ModulationSpec):
         "no parameters, no extra backward pass; each modality's logits u_m are read from the head's blocks, or, where "
         "z is no concatenation, from the fusion and the head once more per modality"
     )
-    known: ClassVar[str] = "papers and released code differ in 6 points: docs/paper-vs-code.md#ogm-ge"
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    known: ClassVar[str] = (
+        "papers and released code differ in 6 points, segmentation is in neither: docs/paper-vs-code.md#ogm-ge"
+    )
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "segmentation"})
 
     kind: Literal["ogm_ge"]
     alpha: Annotated[float, Field(ge=0)] = Field(0.8, description="strength; 0 scales nothing")

@@ -123,6 +123,6 @@ def _check(spec: Table, data: dict[str, Any], name: str, base: Composed[Experime
     if spec.baseline is not None and spec.baseline not in spec.rows:
         hint, _ = did_you_mean(spec.baseline, spec.rows)
         yield Finding(("baseline",), f"there is no row '{spec.baseline}'", listed(spec.rows), hint)
-    if base is not None and spec.metric is not None and spec.metric not in base.spec.task.metrics:
-        hint, allowed = did_you_mean(spec.metric, base.spec.task.metrics)
+    if base is not None and spec.metric is not None and spec.metric not in (tested := base.spec.task.tested()):
+        hint, allowed = did_you_mean(spec.metric, tested)
         yield Finding(("metric",), f"'{spec.metric}' is not a metric of {base.spec.task.kind}", allowed, hint)

@@ -10,13 +10,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from cggm_pipeline.spec.base import Spec
 from cggm_pipeline.spec.describe import annotations_of
-from cggm_pipeline.spec.experiment import Experiment, Modality
+from cggm_pipeline.spec.experiment import Experiment
 from cggm_pipeline.spec.fusions import FusionSpec
+from cggm_pipeline.spec.modality import Modality
 from cggm_pipeline.spec.modulations import Classifiers, ModulationSpec
 from cggm_pipeline.spec.tasks import TaskSpec
 from cggm_pipeline.spec.training import Training
+from cggm_pipeline.spec.transforms import Augmentation
 
-NAMES = ("data", "use", "fusion", "task", "modulation", "classifiers", "training", "seeds")
+NAMES = ("data", "use", "augment", "fusion", "task", "modulation", "classifiers", "training", "seeds")
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Sections:
     data: str | None = None
     modalities: dict[str, Modality | None] = field(default_factory=dict)
     use: tuple[str, ...] | None = None
+    augment: tuple[Augmentation, ...] | None = None
     fusion: FusionSpec | None = None
     task: TaskSpec | None = None
     modulation: ModulationSpec | None = None

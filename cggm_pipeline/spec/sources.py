@@ -8,24 +8,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from cggm_pipeline.spec.base import Count, Kind, RelativePath, Seed, Slug, Spec
-
-
-class SourceSpec(Kind):
-    """Raw data. `raw_paths` are the files or folders that must lie in the project before `prepare` can run.
-
-    `shapes`: the modalities that the raw data have, and their shapes; null where the author of the document says it.
-    `classes`: the number of classes, likewise.
-    """
-
-    shapes: ClassVar[dict[str, tuple[int | None, ...]] | None] = None
-    classes: ClassVar[int | None] = None
-
-    def splits(self) -> bool:
-        """Whether the raw data carry a split of their own."""
-        return False
-
-    def raw_paths(self) -> tuple[str, ...]:
-        return ()
+from cggm_pipeline.spec.features import Features
+from cggm_pipeline.spec.published_data import CHSIMS, IEMOCAP, MOSEI, MOSI, BraTS, Food101
+from cggm_pipeline.spec.source import SourceSpec
 
 
 class DigitsTwoView(SourceSpec):
@@ -86,7 +71,12 @@ class Table(SourceSpec):
         return (self.path, folder) if files and folder != "." else (self.path,)
 
 
-Source = Annotated[DigitsTwoView | Table, Field(discriminator="kind")]
+RawSource = Annotated[
+    DigitsTwoView | Table | MOSI | MOSEI | CHSIMS | IEMOCAP | Food101 | BraTS, Field(discriminator="kind")
+]
+Source = Annotated[
+    DigitsTwoView | Table | MOSI | MOSEI | CHSIMS | IEMOCAP | Food101 | BraTS | Features, Field(discriminator="kind")
+]
 
 
 class Published(Kind):

@@ -63,10 +63,13 @@ class Plateau(Kind):
 
 
 class Cosine(Kind):
-    """Half a cosine from the rate to `final` times the rate over all epochs, after `warmup` linear epochs."""
+    """Half a cosine from the rate to `final` times it, over all epochs, after `warmup` linear epochs from `start`."""
 
     kind: Literal["cosine"]
     warmup: Annotated[int, Field(ge=0)] = Field(0, description="linear epochs before it")
+    start: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="share of the learning rate in the first epoch of the warm-up; null: 1 / (warmup + 1)"
+    )
     final: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="share of the learning rate that is left at the end"
     )
@@ -114,6 +117,9 @@ class Training(Spec):
     )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="of the forward pass; float16 needs a GPU"
+    )
+    per_group: Count | None = Field(
+        None, description="samples an epoch draws from each group (slices of a case); null: every sample"
     )
     accumulate: Count = Field(1, description="micro-batches that a batch is cut into")
     selection: Selection | None = Field(None, description="which epoch is kept; null: by the task's own metric")

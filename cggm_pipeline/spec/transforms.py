@@ -6,29 +6,48 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from cggm_pipeline.spec.base import Count, Kind, Positive, Rate
+from cggm_pipeline.spec.base import Count, HubName, Kind, Positive, Rate
 
 Floats = Annotated[tuple[float, ...], Field(min_length=1, strict=False)]
 
 
 class TransformSpec(Kind):
-    """A transform. `ranks` are the ranks (without the batch axis) of the values it takes."""
+    """A transform. `ranks` are the ranks (without the batch axis) of the values it takes.
+
+    `reads`, `gives`: what stands before and behind it. `front_end`: it acts per sample on the host, as the first.
+    `moves`: pixels leave their place, so that a mask would no longer be theirs.
+    `augments`: it is random, and acts in training only.
+    """
 
     ranks: ClassVar[frozenset[int]] = frozenset({1, 2, 3})
+    reads: ClassVar[Literal["numbers", "text"]] = "numbers"
+    gives: ClassVar[Literal["numbers", "ids"]] = "numbers"
+    front_end: ClassVar[bool] = False
+    moves: ClassVar[bool] = False
+    augments: ClassVar[bool] = False
 
     def shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The shape of a sample after it."""
         return shape
 
+    def files(self) -> tuple[str, ...]:
+        """What it may read in the project besides data. A name of a hub counts only where it is a path."""
+        return ()
+
     def per_channel(self) -> dict[str, int]:
         """Fields that hold one number, or one per channel, and how many they hold."""
         return {}
+
+    def fault(self) -> tuple[str, str] | None:
+        """A field that does not go with the others, and why; null where all do."""
+        return None
 
 
 class Resize(TransformSpec):
     """Images (C, H, W) to `size` (H, W), bilinear with antialiasing."""
 
     ranks: ClassVar[frozenset[int]] = frozenset({3})
+    moves: ClassVar[bool] = True
 
     kind: Literal["resize"]
     size: Annotated[tuple[Count, Count], Field(strict=False)] = Field(description="height and width, in pixels")
@@ -64,6 +83,8 @@ class Flip(TransformSpec):
     """Augmentation: mirror an image left to right with probability `probability`. Training only."""
 
     ranks: ClassVar[frozenset[int]] = frozenset({3})
+    augments: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
 
     kind: Literal["flip"]
     probability: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="of an image to be mirrored")
@@ -73,6 +94,8 @@ class Shift(TransformSpec):
     """Augmentation: move an image by up to `pixels` in both directions, filling with zeros. Training only."""
 
     ranks: ClassVar[frozenset[int]] = frozenset({3})
+    augments: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
 
     kind: Literal["shift"]
     pixels: Count = Field(1, description="the largest move, up or down, left or right")
@@ -80,6 +103,8 @@ class Shift(TransformSpec):
 
 class Noise(TransformSpec):
     """Augmentation: add Gaussian noise of standard deviation `std`. Training only."""
+
+    augments: ClassVar[bool] = True
 
     kind: Literal["noise"]
     std: Positive = Field(description="standard deviation, in the unit of the values")
@@ -89,12 +114,82 @@ class Mask(TransformSpec):
     """Augmentation: set a share `rate` of the time steps of a sequence (T, D) to zero. Training only."""
 
     ranks: ClassVar[frozenset[int]] = frozenset({2})
+    augments: ClassVar[bool] = True
 
     kind: Literal["mask"]
     rate: Rate = Field(0.1, description="probability of a time step to be zeroed")
 
 
+class Tokenise(TransformSpec):
+    """Text to token ids (T), by a tokenizer of Hugging Face transformers; on the host, as batches are loaded."""
+
+    reads: ClassVar[Literal["numbers", "text"]] = "text"
+    gives: ClassVar[Literal["numbers", "ids"]] = "ids"
+    front_end: ClassVar[bool] = True
+
+    kind: Literal["tokenise"]
+    tokenizer: HubName = Field(description="a hub id (bert-base-uncased) or a folder inside the project")
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = Field(
+        None, description="commit of the hub's tokenizer; null: its newest"
+    )
+    max_length: Annotated[int, Field(ge=2, le=100_000)] = Field(50, description="longest sequence; the rest is cut off")
+
+    def shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (None,)
+
+    def files(self) -> tuple[str, ...]:
+        return (self.tokenizer,)
+
+
+class LogMel(TransformSpec):
+    """Sound (T), or (T, channels), to log-mel frames (frames, mels); on the host, as batches are loaded."""
+
+    ranks: ClassVar[frozenset[int]] = frozenset({1, 2})
+    front_end: ClassVar[bool] = True
+
+    kind: Literal["log_mel"]
+    rate: Count = Field(16_000, description="samples per second of the sound")
+    mels: Count = Field(64, description="bands")
+    window: Positive = Field(0.025, description="length of a frame, in seconds")
+    hop: Positive = Field(0.010, description="between two frames, in seconds")
+    low: Annotated[float, Field(ge=0)] = Field(20.0, description="lower edge of the lowest band, in Hz")
+    high: Positive | None = Field(None, description="upper edge of the highest band, in Hz; null: half the rate")
+
+    def shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (None, self.mels)
+
+    def fault(self) -> tuple[str, str] | None:
+        half = self.rate / 2
+        if self.high is not None and self.high > half:
+            return "high", f"{self.high:g} Hz is more than half of the rate, {half:g} Hz"
+        if self.low >= (self.high or half):
+            return "low", f"the bands end at {self.high or half:g} Hz, before they begin"
+        return None
+
+
 Transform = Annotated[
-    Resize | Normalise | Scale | Flip | Shift | Noise | Mask,
+    Resize | Normalise | Scale | Flip | Shift | Noise | Mask | Tokenise | LogMel,
     Field(discriminator="kind"),
 ]
+
+
+class Crop(Kind):
+    """Cut `size` out of images and mask, at a random place, or in the middle; training only."""
+
+    kind: Literal["crop"]
+    size: Annotated[tuple[Count, Count], Field(strict=False)] = Field(description="height and width, in pixels")
+    at: Literal["random", "middle"] = Field("random", description="where it is cut")
+
+
+class Mirror(Kind):
+    """Mirror images and mask together, along each axis with probability `probability`; training only."""
+
+    kind: Literal["mirror"]
+    probability: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="per sample and axis")
+    axes: Annotated[tuple[Literal["height", "width"], ...], Field(min_length=1, strict=False)] = Field(
+        ("width",), description="which axes"
+    )
+
+
+Augmentation = Annotated[Crop | Mirror, Field(discriminator="kind")]
+"""What happens to all images of a sample and to its mask together, in training."""

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 from torch import Tensor
+
+from cggm_pipeline.tasks.meter import Collected, Meter
+
+__all__ = ["Meter", "Task"]
 
 
 class Task(ABC):
-    """What is predicted. `criterion` is the metric that selects the best epoch and whether more of it is better."""
+    """What is predicted. `criterion` is the metric that selects the best epoch and whether more of it is better.
+
+    `higher_is_better`: everything that is measured on every split, and its direction.
+    """
 
     out_features: int
     criterion: tuple[str, str]
-    higher_is_better: ClassVar[dict[str, bool]]
+    higher_is_better: Mapping[str, bool]
 
     @abstractmethod
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -25,8 +33,19 @@ class Task(ABC):
 
     @abstractmethod
     def predict(self, logits: Tensor) -> Tensor:
-        """What a user reads: class probabilities (B, C) or values (B, K)."""
+        """What a user reads: class probabilities (B, C, ...) or values (B, K)."""
 
     @abstractmethod
     def metrics(self, logits: Tensor, target: Tensor) -> dict[str, float]:
         """All metrics of a whole split, computed once at its end on the host (scikit-learn)."""
+
+    def samples(self, logits: Tensor, target: Tensor) -> dict[str, np.ndarray]:
+        """See `Meter.samples`; none by default, where the report computes them from predictions and targets itself."""
+        return {}
+
+    def meter(self, groups: Sequence[str] | None = None, *, full: bool = False) -> Meter:
+        """A meter for one pass over a split. `groups`: the case of every sample, where samples belong to cases.
+
+        `full`: also what is slow to measure, and is measured of the test split alone.
+        """
+        return Collected(self.loss, self.metrics, self.samples)

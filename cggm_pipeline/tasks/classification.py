@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -21,14 +21,16 @@ class Classification(Task):
     """Logits (B, C), target (B,) class indices; the score is the accuracy on the batch."""
 
     criterion = ("accuracy", "max")
-    higher_is_better: ClassVar[dict[str, bool]] = {
-        "accuracy": True,
-        "f1_macro": True,
-        "f1_weighted": True,
-        "balanced_accuracy": True,
-        "nll": False,
-        "ece": False,
-    }
+    higher_is_better: Mapping[str, bool] = MappingProxyType(
+        {
+            "accuracy": True,
+            "f1_macro": True,
+            "f1_weighted": True,
+            "balanced_accuracy": True,
+            "nll": False,
+            "ece": False,
+        }
+    )
 
     def __init__(self, out_features: int, *, loss: Loss = _CROSS_ENTROPY) -> None:
         self.out_features = out_features

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class Regression(Task):
     """
 
     criterion = ("mae", "min")
-    higher_is_better: ClassVar[dict[str, bool]] = {"mae": False, "rmse": False, "corr": True, "r2": True}
+    higher_is_better: Mapping[str, bool] = MappingProxyType({"mae": False, "rmse": False, "corr": True, "r2": True})
 
     def __init__(self, out_features: int, *, loss: Loss = _L1, score: Literal["sign", "exp_loss"] = "exp_loss") -> None:
         self.out_features = out_features
@@ -33,11 +34,11 @@ class Regression(Task):
         self._score = {"sign": self._sign, "exp_loss": self._exp_loss}[score]
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        return self._loss(logits, _shaped(target, logits))
+        return self._loss(logits, shaped(target, logits))
 
     @torch.no_grad()
     def score(self, logits: Tensor, target: Tensor) -> Tensor:
-        return self._score(logits, _shaped(target, logits))
+        return self._score(logits, shaped(target, logits))
 
     def _sign(self, logits: Tensor, target: Tensor) -> Tensor:
         return ((logits > 0) == (target > 0)).double().mean()
@@ -54,6 +55,6 @@ class Regression(Task):
         return regression_metrics(logits, target)
 
 
-def _shaped(target: Tensor, logits: Tensor) -> Tensor:
+def shaped(target: Tensor, logits: Tensor) -> Tensor:
     """The target in the logits' shape and type: (B,) against (B, 1) would broadcast to (B, B) without a word."""
     return target.to(logits.dtype).view_as(logits)

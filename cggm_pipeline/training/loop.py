@@ -8,8 +8,9 @@ from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from torch import Tensor
 
-from cggm_pipeline.data.batches import Batches, order
+from cggm_pipeline.data.batches import Batches, order, spans
 from cggm_pipeline.evaluation.evaluate import evaluate
 from cggm_pipeline.modulations.base import Modulation
 from cggm_pipeline.network import Network
@@ -47,7 +48,7 @@ class Loop:
     ) -> None:
         self._accelerator, self._network, self._task, self._modulation = accelerator, network, task, modulation
         self._train, self._valid, self._options, self._progress = train, valid, options, progress
-        self.steps_per_epoch = train.number(options.batch_size, train=True)
+        self.steps_per_epoch = len(spans(len(self._order(0)), options.batch_size, train=True))
         self._stepper = Stepper(accelerator, network, task, modulation, options)
         self._schedule = options.scheduler(self._stepper.optimizer, options.epochs)
         self._watch = Watch(self._stepper.watched, accelerator.device, self.steps_per_epoch)
@@ -100,10 +101,16 @@ class Loop:
         self._tell(row=self.history[-1])
 
     def _batches(self, epoch: int, start: int) -> Any:
-        permutation = order(len(self._train), self._options.seed, epoch)
+        drawn, seed = self._order(epoch), self._options.seed
         return self._train.batches(
-            self._options.batch_size, order=permutation, seed=self._options.seed, epoch=epoch, train=True, start=start
+            self._options.batch_size, order=drawn, seed=seed, epoch=epoch, train=True, start=start
         )
+
+    def _order(self, epoch: int) -> Tensor:
+        """The samples of an epoch, in order; equally many in each."""
+        options = self._options
+        groups = self._train.split.groups if options.per_group else None
+        return order(len(self._train), options.seed, epoch, groups, options.per_group)
 
     def _finish_epoch(self, epoch: int) -> None:
         self._modulation.end_epoch(epoch)

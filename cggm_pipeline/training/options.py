@@ -20,8 +20,9 @@ class Options:
 
     `optimizer(groups)` makes the optimiser from torch's parameter groups, `scheduler(optimizer, epochs)` its schedule.
     `metric` of the validation split selects the epoch, `mode` says whether more or less of it is better. `batch_size`
-    is per optimiser step, over all micro-batches and processes. `classifiers` overrides `lr` and `weight_decay` for
-    the classifiers that a modulation trains. `patience` null: no early stopping. `device` null: Accelerate chooses.
+    is per optimiser step, over all micro-batches and processes. `per_group`: samples that an epoch draws from each
+    group of the data, null: all. `classifiers` overrides `lr` and `weight_decay` for the classifiers that a modulation
+    trains. `patience` null: no early stopping. `device` null: Accelerate chooses.
 
     These do not change a result: `watch_every` (steps between two looks at the NaN flags), `checkpoint_seconds`
     (between two checkpoints), `checkpoint_steps` (the same in steps; null: by time alone).
@@ -37,6 +38,7 @@ class Options:
     clip: float | None = None
     precision: Precision = "float32"
     accumulate: int = 1
+    per_group: int | None = None
     patience: int | None = None
     threads: int = 1
     classifiers: Mapping[str, float] = field(default_factory=dict)

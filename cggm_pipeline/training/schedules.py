@@ -46,13 +46,15 @@ def plateau(optimizer: Optimizer, epochs: int, *, patience: int = 10, factor: fl
     return Schedule(scheduler, scheduler.step)
 
 
-def cosine(optimizer: Optimizer, epochs: int, *, warmup: int = 0, final: float = 0.0) -> Schedule:
-    """Half a cosine from the rate to `final` times the rate, after `warmup` linear epochs.
+def cosine(
+    optimizer: Optimizer, epochs: int, *, warmup: int = 0, start: float | None = None, final: float = 0.0
+) -> Schedule:
+    """Half a cosine from the rate to `final` times the rate, after `warmup` linear epochs that begin at `start`.
 
-    Epoch e < warmup: (e + 1) / (warmup + 1); later, with s = (e - warmup) / (epochs - warmup),
-    final + (1 - final) (1 + cos(pi s)) / 2.
+    Epoch e < warmup: start + (1 - start) e / warmup, `start` being 1 / (warmup + 1) where it is None; later, with
+    s = (e - warmup) / (epochs - warmup), final + (1 - final) (1 + cos(pi s)) / 2.
     """
-    return _blind(LambdaLR(optimizer, _half_cosine(epochs, warmup, final)))
+    return _blind(LambdaLR(optimizer, _half_cosine(epochs, warmup, start, final)))
 
 
 def step(optimizer: Optimizer, epochs: int, *, every: int, factor: float = 0.1) -> Schedule:
@@ -69,10 +71,12 @@ def _one(epoch: int) -> float:
     return 1.0
 
 
-def _half_cosine(epochs: int, warmup: int, final: float) -> Callable[[int], float]:
+def _half_cosine(epochs: int, warmup: int, start: float | None, final: float) -> Callable[[int], float]:
+    first = 1 / (warmup + 1) if start is None else start
+
     def factor(epoch: int) -> float:
         if epoch < warmup:
-            return (epoch + 1) / (warmup + 1)
+            return first + (1 - first) * epoch / warmup
         share = min((epoch - warmup) / max(epochs - warmup, 1), 1.0)
         return final + (1 - final) * (1 + math.cos(math.pi * share)) / 2
 

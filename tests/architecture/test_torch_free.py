@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-FREE = ("errors", "spec", "pipeline", "report", "data/sources", "data/prepared", "cli", "build/data", "build/tables")
+FREE = (
+    *("errors", "spec", "pipeline", "report", "data/sources", "data/twins", "data/prepared"),
+    *("cli", "build/data", "build/tables", "build/twin"),
+)
 SLOW = ("torch", "torchvision", "timm", "segmentation_models_pytorch", "transformers", "accelerate", "dvc", "lightning")
 VALIDATING = (*SLOW, "numpy", "pyarrow", "sklearn", "matplotlib", "jinja2")
 """Validation in CI is over in well under a second, so it needs nothing but pydantic, PyYAML and click."""

@@ -1,4 +1,4 @@
-"""A module that the project's pyproject.toml allows, for the `custom` encoder."""
+"""A module that the project's pyproject.toml allows, for the `custom` encoder; and a tiny BERT's config for `text`."""
 
 from __future__ import annotations
 
@@ -27,13 +27,18 @@ class Doubled(Encoder):
 NOT_A_CLASS = 3
 """
 
+BERT = """{"model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+"intermediate_size": 32, "vocab_size": 256, "max_position_embeddings": 16}"""
+
 
 @pytest.fixture(autouse=True)
 def custom_project(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The working directory is a project with an allow-listed module `cggm_custom_for_tests`."""
+    """The working directory is a project with an allow-listed module `cggm_custom_for_tests` and the model `bert`."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "pyproject.toml").write_text('[tool.cggm]\ncustom = ["cggm_custom_for_tests"]\n')
     (folder / "cggm_custom_for_tests.py").write_text(CUSTOM)
+    (folder / "bert").mkdir()
+    (folder / "bert" / "config.json").write_text(BERT)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
     sys.modules.pop("cggm_custom_for_tests", None)

@@ -17,17 +17,25 @@ from cggm_pipeline.spec.describe import annotations_of, strip
 
 REQUIRED: dict[tuple[str, str], dict[str, Any]] = {
     ("encoders", "timm"): {"model": "test_resnet"},
+    ("encoders", "smp"): {"model": "tu-test_resnet"},
+    ("encoders", "text"): {"model": "bert", "pretrained": False, "width": 16},
     ("encoders", "custom"): {"path": "cggm_custom_for_tests:Doubled"},
     ("fusions", "film"): {"condition": "audio"},
+    ("fusions", "smp_decoder"): {"decoder": "unet"},
 }
 """Fields without a default: a new kind that has some needs a line here, and no other change in these tests."""
 
-SHAPES = {1: (7,), 2: (9, 6), 3: (3, 32, 32)}
+SHAPES = {0: (9,), 1: (7,), 2: (9, 6), 3: (3, 32, 32)}
+"""By the rank of the input; 0 stands for token ids (T)."""
+
 NAMES = ("values", "audio", "type", "vision")
 """Modality names, two of which are attributes of every module or mapping."""
 
 WIDTH = 10
 """Width of features handed to fusions; 5 heads, the default, divide it."""
+
+PYRAMID = (3, 4, 6, WIDTH)
+"""Channels of the maps of a pyramid handed to fusions; the first map is 16 x 16, each next one half of it."""
 
 
 def spec_of(room: str, kind: str, **options: Any) -> Kind:
@@ -52,7 +60,8 @@ def encoder_cases() -> Iterator[tuple[str, int, dict[str, Any]]]:
     for kind in TABLES["encoders"]:
         for output in choices("encoders", kind, "output"):
             options = {} if output is None else {"output": output}
-            for rank in sorted(specs("encoders")[kind].ranks):
+            spec = specs("encoders")[kind]
+            for rank in [0] if getattr(spec, "reads_ids", False) else sorted(getattr(spec, "ranks", ())):
                 yield kind, rank, options
 
 
@@ -69,10 +78,26 @@ def given(rank: int, batch: int = 4, dtype: torch.dtype = torch.float32, padded:
     """A random input; sequences have padding at the end of their odd rows."""
     generator = torch.Generator().manual_seed(1)
     values = torch.randn(batch, *SHAPES[rank], generator=generator, dtype=torch.float64).to(dtype)
+    if rank == 0:
+        values = torch.randint(5, 250, (batch, *SHAPES[rank]), generator=generator)
     mask = None
-    if rank == 2 and padded:
+    if rank in (0, 2) and padded:
         mask = (torch.arange(9) >= 6).repeat(batch, 1) & (torch.arange(batch) % 2 == 1)[:, None]
     return Input(values, mask)
+
+
+def fusion_cases() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Kind and options of every fusion, once per decoder where it has several, by a name for the test."""
+    cases = {}
+    for kind in TABLES["fusions"]:
+        for decoder in choices("fusions", kind, "decoder"):
+            cases[decoder or kind] = (kind, {} if decoder is None else {"decoder": decoder})
+    return cases
+
+
+def widths(layout: str, names: tuple[str, ...]) -> dict[str, Any]:
+    """What `features` of this layout are wide, as build tells it to a fusion."""
+    return dict.fromkeys(names, PYRAMID if layout == "pyramid" else WIDTH)
 
 
 def tensors(features: Features) -> list[torch.Tensor]:
@@ -85,10 +110,17 @@ def features(
 ) -> dict[str, Features]:
     """Random features of one layout per modality, WIDTH wide; token features of different lengths, some padded."""
     generator = torch.Generator().manual_seed(2)
+
+    def drawn(*sizes: int) -> torch.Tensor:
+        return torch.randn(batch, *sizes, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
+
     made = {}
     for number, name in enumerate(sorted(names)):
+        if layout == "pyramid":
+            made[name] = Features([drawn(width, 16 >> level, 16 >> level) for level, width in enumerate(PYRAMID)])
+            continue
         sizes = {"vector": (WIDTH,), "tokens": (4 + number, WIDTH)}[layout]
-        values = torch.randn(batch, *sizes, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
+        values = drawn(*sizes)
         mask = (torch.arange(sizes[0]) >= 3).repeat(batch, 1) if layout == "tokens" and number == 1 else None
         made[name] = Features(values, mask)
     return made

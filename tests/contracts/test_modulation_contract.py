@@ -17,12 +17,24 @@ from cggm_pipeline.spec.dataset import Dataset
 from cggm_pipeline.spec.describe import annotations_of, strip
 from cggm_pipeline.spec.experiment import Experiment
 
-TARGETS = {"classes": {"kind": "classes", "number": 3}, "values": {"kind": "values", "width": 2}}
+SIZE = 8
+TARGETS = {
+    "classes": {"kind": "classes", "number": 3},
+    "values": {"kind": "values", "width": 2},
+    "mask": {"kind": "mask", "number": 3, "shape": [SIZE, SIZE]},
+}
 FUSIONS: dict[str, dict[str, Any]] = {
     "blocks": {"kind": "concat"},
     "projected": {"kind": "concat", "width": 8},
     "late": {"kind": "late"},
+    "deeplab": {"kind": "deeplab", "width": 8, "low_width": 3, "low_level": 1},
 }
+INPUTS = {"vector": [5], "map": [1, SIZE, SIZE]}
+ENCODERS = {
+    "vector": {"kind": "mlp", "hidden": [6]},
+    "map": {"kind": "conv", "channels": [2, 3, 4], "output": "pyramid"},
+}
+"""The data and the encoders by the form of z."""
 
 
 def forms(kind: str) -> Iterator[dict[str, Any]]:
@@ -41,12 +53,17 @@ def forms(kind: str) -> Iterator[dict[str, Any]]:
             yield {"kind": kind, **required, name: value}
 
 
+def form_of_z(fusion: str) -> str:
+    return str(specs("fusions")[FUSIONS[fusion]["kind"]].layout)
+
+
 CASES = [
     (form, task, fusion, number)
     for kind, spec in specs("modulations").items()
     for form in forms(kind)
     for task in sorted(spec.tasks)
     for fusion in FUSIONS
+    if form_of_z(fusion) in specs("tasks")[task].accepts
     for number in (2, 3, 4)
 ]
 every = pytest.mark.parametrize(
@@ -58,14 +75,14 @@ every = pytest.mark.parametrize(
 
 def built(form: dict[str, Any], task: str, fusion: str, number: int, names: tuple[str, ...] = NAMES) -> Built:
     names = names[:number]
-    target = TARGETS[specs("tasks")[task].target]
+    target, form_z = TARGETS[specs("tasks")[task].target], form_of_z(fusion)
     dataset = Dataset.model_validate(
         {
             "version": 1,
             "kind": "dataset",
             "source": {"kind": "digits_two_view"},
             "split": {"kind": "random"},
-            "modalities": {name: {"shape": [5]} for name in names},
+            "modalities": {name: {"shape": INPUTS[form_z]} for name in names},
             "target": target,
         }
     )
@@ -74,7 +91,7 @@ def built(form: dict[str, Any], task: str, fusion: str, number: int, names: tupl
             "version": 1,
             "kind": "experiment",
             "data": "toy",
-            "modalities": {name: {"encoder": {"kind": "mlp", "hidden": [6]}} for name in names},
+            "modalities": {name: {"encoder": ENCODERS[form_z]} for name in names},
             "fusion": FUSIONS[fusion],
             "task": {"kind": task},
             "modulation": form,
@@ -90,15 +107,16 @@ def train(made: Built, steps: int = 3, absent: bool = False) -> list[dict[str, A
     torch.manual_seed(5)
     optimizer = torch.optim.Adam([*made.network.parameters(), *made.modulation.parameters()], lr=1e-2)
     records = []
+    shape = INPUTS["map" if made.network.fusion.dense else "vector"]
     made.modulation.start_epoch(0)
     for index in range(steps):
         there = torch.tensor([True] * 7 + [False]) if absent else None
         inputs = {
-            name: Input(torch.randn(8, 5, generator=generator), None, there)
+            name: Input(torch.randn(8, *shape, generator=generator), None, there)
             for name in sorted(NAMES)
             if name in made.network.modalities
         }
-        classes = torch.randint(3, (8,), generator=generator)
+        classes = torch.randint(3, (8, *shape[1:]), generator=generator)
         target = classes if made.task.out_features == 3 else torch.randn(8, 2, generator=generator)
         optimizer.zero_grad()
         out = made.network(inputs, edit=made.modulation.mask)

@@ -13,10 +13,16 @@ from pydantic_core import PydanticUndefined
 import cggm_pipeline
 from cggm_pipeline.build.rooms import specs
 from cggm_pipeline.build.tables import CLASSIFIERS, TABLES, implementation
+from cggm_pipeline.data.transforms.base import FrontEnd
 from cggm_pipeline.spec.base import Kind
 from cggm_pipeline.spec.modulations import Classifiers
 
-FOLDERS = {"losses": "tasks/losses", "sources": "data/sources", "transforms": "data/transforms"}
+FOLDERS = {
+    "losses": "tasks/losses",
+    "sources": "data/sources",
+    "transforms": "data/transforms",
+    "augmentations": "data/augmentations",
+}
 RUNTIME: Mapping[str, set[str]] = {
     "encoders": {"shape"},
     "fills": {"widths"},
@@ -67,7 +73,8 @@ def test_positional_parameters_are_runtime_values(room: str, kind: str) -> None:
 @pytest.mark.parametrize("layout", CLASSIFIERS)
 def test_classifiers_take_what_their_spec_says(layout: str) -> None:
     parameters = inspect.signature(implementation(CLASSIFIERS[layout])).parameters.values()
-    assert [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD] == ["width", "head_width", "out_features"]
+    runtime = ["decoder", "out_features"] if layout == "map" else ["width", "head_width", "out_features"]
+    assert [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD] == runtime
     for parameter in parameters:
         if parameter.kind is parameter.KEYWORD_ONLY:
             assert parameter.default == Classifiers.model_fields[parameter.name].default
@@ -84,3 +91,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return tuple(plain(item) for item in value)
     return type(value).__name__
+
+
+@pytest.mark.parametrize("kind", TABLES["transforms"])
+def test_spec_and_implementation_agree_which_transforms_are_random_and_which_stand_first(kind: str) -> None:
+    spec, made = specs("transforms")[kind], implementation(TABLES["transforms"][kind])
+    assert spec.augments == made.augments
+    assert spec.front_end == issubclass(made, FrontEnd)

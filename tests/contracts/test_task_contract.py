@@ -20,15 +20,30 @@ from cggm_pipeline.tasks import Task
 TARGETS: dict[str, Callable[[int, int], Tensor]] = {
     "classes": lambda batch, out: torch.arange(batch) % out,
     "values": lambda batch, out: torch.linspace(-2, 2, batch * out).view(batch, out),
+    "mask": lambda batch, out: (torch.arange(batch * 36).view(batch, 6, 6) // 7 % out).to(torch.uint8),
 }
-"""Targets by the kind that a task's spec names; a new kind of target needs a line here."""
+"""Targets by the kind that a task's spec names; a new kind of target needs a line here and in the next tables."""
+
+SIZES: dict[str, tuple[int, ...]] = {"classes": (), "values": (), "mask": (3, 3)}
+"""What follows (B, C) in the logits."""
+
+PERFECT: dict[str, Callable[[Tensor], Tensor]] = {
+    "classes": lambda truth: torch.eye(3)[truth] * 1e4,
+    "values": lambda truth: truth.clone(),
+    "mask": lambda truth: torch.eye(3)[truth.long()].movedim(-1, 1) * 1e4,
+}
+"""Logits that are right about every sample."""
+
+WHOLE = {"cross_entropy_dice", "smp_loss dice", "smp_loss jaccard", "smp_loss tversky", "smp_loss lovasz"}
+"""Losses that count over the whole batch: no mean over its samples."""
 
 
 def cases() -> Iterator[tuple[str, str, Any]]:
     for task, spec in specs("tasks").items():
         for loss in kinds(annotations_of(spec)["loss"]):
-            for score in choices("tasks", task, "score"):
-                yield task, loss, score
+            for which in choices("losses", loss, "loss"):
+                for score in choices("tasks", task, "score"):
+                    yield task, loss if which is None else f"{loss} {which}", score
 
 
 every = pytest.mark.parametrize(("kind", "loss", "score"), list(cases()))
@@ -36,7 +51,9 @@ every = pytest.mark.parametrize(("kind", "loss", "score"), list(cases()))
 
 def task(kind: str, loss: str, score: str | None, out: int = 3) -> Task:
     options = {} if score is None else {"score": score}
-    made: Task = implementation(TABLES["tasks"][kind])(out, loss=make("losses", loss), **options)
+    name, _, which = loss.partition(" ")
+    criterion = make("losses", name, **({"loss": which} if which else {}))
+    made: Task = implementation(TABLES["tasks"][kind])(out, loss=criterion, **options)
     return made
 
 
@@ -44,23 +61,29 @@ def target(kind: str, batch: int, out: int = 3) -> Tensor:
     return TARGETS[specs("tasks")[kind].target](batch, out)
 
 
-def logits(batch: int, out: int = 3, dtype: torch.dtype = torch.float64) -> Tensor:
+def logits(kind: str, batch: int, out: int = 3, dtype: torch.dtype = torch.float64) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(batch, out, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
+    sizes = SIZES[specs("tasks")[kind].target]
+    return torch.randn(batch, out, *sizes, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
+
+
+def perfect(kind: str, truth: Tensor) -> Tensor:
+    return PERFECT[specs("tasks")[kind].target](truth)
 
 
 @every
 def test_the_loss_is_a_mean_over_the_batch_and_differentiable_twice(kind: str, loss: str, score: str | None) -> None:
-    made, given, truth = task(kind, loss, score), logits(8), target(kind, 8)
+    made, given, truth = task(kind, loss, score), logits(kind, 8), target(kind, 8)
     value = made.loss(given, truth)
     assert value.shape == ()
     halves = [made.loss(given[part], truth[part]) for part in (slice(0, 4), slice(4, 8))]
-    torch.testing.assert_close(value, (halves[0] + halves[1]) / 2)
+    if loss not in WHOLE:
+        torch.testing.assert_close(value, (halves[0] + halves[1]) / 2)
     (first,) = torch.autograd.grad(value, given, create_graph=True)
     (second,) = torch.autograd.grad(first.square().sum(), given, allow_unused=True)
     assert first.isfinite().all()
     assert second is None or second.isfinite().all()
-    if kind != "regression":  # a value's gradient may be constant; a logit's never is
+    if specs("tasks")[kind].target != "values":  # a value's gradient may be constant; a logit's never is
         assert second is not None
         assert second.abs().sum() > 0
     assert torch.autograd.gradcheck(made.loss, (given, truth))
@@ -71,12 +94,12 @@ def test_the_score_is_between_0_and_1_without_gradient_and_better_for_the_truth(
     kind: str, loss: str, score: str | None
 ) -> None:
     made, truth = task(kind, loss, score), target(kind, 8)
-    found = made.score(logits(8), truth)
+    found = made.score(logits(kind, 8), truth)
     assert found.shape == ()
+    assert found.dtype == torch.float64
     assert not found.requires_grad
     assert 0 <= float(found) <= 1
-    perfect = torch.eye(3)[truth] * 50 if truth.dim() == 1 else truth.clone()
-    assert float(made.score(perfect, truth)) == pytest.approx(1)
+    assert float(made.score(perfect(kind, truth), truth)) == pytest.approx(1)
 
 
 @every
@@ -85,18 +108,37 @@ def test_the_score_is_between_0_and_1_without_gradient_and_better_for_the_truth(
 def test_metrics_are_finite_floats_without_warnings(
     kind: str, loss: str, score: str | None, batch: int, form: str
 ) -> None:
-    made, given, truth = task(kind, loss, score), logits(batch).detach(), target(kind, batch)
+    made, given, truth = task(kind, loss, score), logits(kind, batch).detach(), target(kind, batch)
     if form == "constant":
         given = torch.zeros_like(given)
     elif form == "one target":
         truth = truth[:1].expand_as(truth)
     elif form == "perfect":
-        given = torch.eye(3)[truth] * 1e4 if truth.dim() == 1 else truth.clone()
+        given = perfect(kind, truth)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = made.metrics(given, truth)
     assert found.keys() == made.higher_is_better.keys()
     assert all(isinstance(value, float) and abs(value) < float("inf") for value in found.values()), found
+
+
+@every
+@pytest.mark.parametrize("cuts", [(8,), (3, 5), (1,) * 8])
+def test_a_meter_gives_the_splits_metrics_whatever_the_batches(
+    kind: str, loss: str, score: str | None, cuts: tuple[int, ...]
+) -> None:
+    made, given, truth = task(kind, loss, score), logits(kind, 8).detach(), target(kind, 8)
+    meter = made.meter()
+    for part in zip(given.split(cuts), truth.split(cuts), strict=True):
+        meter.add(*part)
+    found = meter.result()
+    assert {name: value for name, value in found.items() if name != "loss"} == made.metrics(given, truth)
+    batches = [float(made.loss(*part)) for part in zip(given.float().split(cuts), truth.split(cuts), strict=True)]
+    expected = sum(value * size for value, size in zip(batches, cuts, strict=True)) / 8
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    for name, values in meter.samples().items():
+        assert values.shape == (8,)
+        assert values.mean() == pytest.approx(found[name])
 
 
 @every
@@ -107,9 +149,9 @@ def test_the_criterion_is_a_metric_and_its_mode_the_metrics_direction(kind: str,
 
 @every
 def test_predictions_have_the_logits_shape(kind: str, loss: str, score: str | None) -> None:
-    made = task(kind, loss, score)
-    predicted = made.predict(logits(5))
-    assert predicted.shape == (5, made.out_features)
+    made, given = task(kind, loss, score), logits(kind, 5)
+    predicted = made.predict(given)
+    assert predicted.shape == given.shape
     assert not predicted.requires_grad
 
 

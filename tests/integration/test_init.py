@@ -48,7 +48,7 @@ def _shorten(root: Path) -> None:
 
 
 def test_its_stages_are_those_of_this_repository() -> None:
-    for stage in ("prepare", "train", "evaluate", "report"):
+    for stage in ("prepare", "features", "train", "evaluate", "report"):
         ours = (ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8")
         assert (PROJECT / "stages" / f"{stage}.py.j2").read_text(encoding="utf-8") == ours
         assert len(ours.splitlines()) <= 25

@@ -21,7 +21,11 @@ class Raw(ABC):
 
     `ids`: one unique string per sample. `labels`: one target per sample, as found (a class name or index, numbers).
     `files`: name to path of every raw file that was used. `splits`: the published split per sample, where there is one.
-    `absent`: for modalities with gaps, (n,) bool, True where the sample lacks it.
+    `absent`: for modalities with gaps, (n,) bool, True where the sample lacks it. `groups`: the case of every sample,
+    where samples belong together: a split never cuts through a group. `banner`: said above everything that is computed
+    from these data ("made by cggm twin"), empty for real ones. `notes`: what a person should know about what was read
+    (values that were replaced, say), a line each; complete once all samples were read. `left_out`: after
+    `kept`, a line for every sample that is left out because it is damaged.
     """
 
     ids: Sequence[str]
@@ -29,12 +33,35 @@ class Raw(ABC):
     files: Mapping[str, Path]
     splits: Sequence[str] | None = None
     absent: Mapping[str, np.ndarray] = MappingProxyType({})
+    groups: Sequence[str] | None = None
+    banner: str = ""
+    left_out: Sequence[str] = ()
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return ()
+
+    def units(self, members: np.ndarray) -> Sequence[np.ndarray]:
+        """The samples of a split, (n,) indices, cut into pieces that are read together, in order: a case, a file.
+
+        Several pieces are read at a time by threads, each piece by one; nothing of a piece is kept after it.
+        """
+        return [members[start : start + 32] for start in range(0, len(members), 32)]
+
+    def kept(self, splits: Sequence[str]) -> Sequence[str]:
+        """The split of every sample after those that this source leaves out of a split have got "" instead."""
+        return splits
+
+    def mask(self, index: int) -> np.ndarray:
+        """The class of every pixel of sample `index`, (H, W): for data whose target is a mask."""
+        raise NotImplementedError(f"{type(self).__name__} has no masks")
 
     @abstractmethod
     def sample(self, index: int, members: np.ndarray) -> Mapping[str, Value]:
         """The values of sample `index`; `members` are the indices of its whole split, itself included.
 
-        Whoever pairs samples pairs inside `members`. ValueError where a raw file cannot be read.
+        Whoever pairs samples pairs inside `members`. Several threads call it at a time, and `mask` after it, each for a
+        unit of its own. ValueError where a raw file cannot be read.
         """
 
     def place(self, index: int) -> str:

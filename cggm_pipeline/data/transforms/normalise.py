@@ -32,7 +32,10 @@ class Normalise(Transform):
         std: Sequence[float] | None = None,
     ) -> None:
         if statistics is None and (mean is None or std is None):
-            raise DataError("normalise without mean and std needs the training statistics of the manifest")
+            raise DataError(
+                "normalise without mean and std needs the training statistics of the manifest, which has none of text, "
+                "nor of what stands behind a tokenise or log_mel; give both"
+            )
         self.mean = torch.tensor(statistics.mean if mean is None and statistics else mean)
         deviation = torch.tensor(statistics.std if std is None and statistics else std)
         self.std = torch.where(deviation > 0, deviation, torch.ones_like(deviation))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cggm_pipeline.data.transforms.base import Transform
+from cggm_pipeline.data.transforms.base import FrontEnd, Transform
 from cggm_pipeline.errors import DataError
 
 
@@ -23,3 +26,19 @@ class Resize(Transform):
         if values.ndim != 4:
             raise DataError(f"resize needs images (B, C, H, W), not shape {tuple(values.shape)}")
         return F.interpolate(values, self.size, mode="bilinear", antialias=True, align_corners=False)
+
+    def front_end(self) -> FrontEnd:
+        return _OneByOne(self)
+
+
+class _OneByOne(FrontEnd):
+    """An image (C, h, w) of any size to (C, H, W) float32."""
+
+    stacks: ClassVar[bool] = True
+
+    def __init__(self, resize: Resize) -> None:
+        self.resize = resize
+
+    def __call__(self, sample: np.ndarray) -> np.ndarray:
+        resized: np.ndarray = self.resize(torch.from_numpy(sample)[None].float(), None, None)[0].numpy()
+        return resized

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,8 +13,13 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from cggm_pipeline.data.batches import Batches
+    from cggm_pipeline.data.manifest import Form
 
 BATCH = 512
+BATCH_BYTES = 32 * 2**20
+"""A batch has at most BATCH samples, and fewer where their inputs, as float32, would take more than this."""
+VARYING = 224
+"""What a size counts as that varies from sample to sample; a text counts as one image of these sides."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,38 @@ def evaluating(network: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def predict(network: nn.Module, data: Batches, *, batch_size: int = BATCH) -> Predictions:
-    """Logits of every sample of `data` (no batch is dropped), as `network` stands, without random numbers."""
-    logits, targets = [], []
+def fitting(data: Batches) -> int:
+    """How many samples are predicted at a time. It depends on the shapes alone, so that it is the same everywhere."""
+    sample = sum(_numbers(data.split.columns[name].form) for name in data.modalities)
+    return max(1, min(BATCH, BATCH_BYTES // (4 * sample)))
+
+
+def _numbers(form: Form) -> int:
+    if form.dtype == "text":
+        return VARYING * VARYING
+    return prod(VARYING if size is None else size for size in form.shape)
+
+
+def forward(
+    network: nn.Module, data: Batches, take: Callable[[Tensor, Tensor], None], *, batch_size: int | None = None
+) -> None:
+    """Hand logits and target of every batch of `data` to `take`; no batch is dropped, nothing is kept.
+
+    `network` as it stands, in eval mode, without random numbers. `batch_size`: samples at a time (null: `fitting`).
+    """
     with evaluating(network):
-        for batch in data.batches(batch_size, train=False):
-            logits.append(network(batch.inputs).logits)
-            targets.append(batch.target)
+        for batch in data.batches(batch_size or fitting(data), train=False):
+            take(network(batch.inputs).logits, batch.target)
+
+
+def predict(network: nn.Module, data: Batches, *, batch_size: int | None = None) -> Predictions:
+    """Logits of every sample of `data`, as a whole: for outputs of a few numbers a sample."""
+    logits: list[Tensor] = []
+    targets: list[Tensor] = []
+
+    def take(found: Tensor, target: Tensor) -> None:
+        logits.append(found)
+        targets.append(target)
+
+    forward(network, data, take, batch_size=batch_size)
     return Predictions(torch.cat(logits), torch.cat(targets))

@@ -7,6 +7,7 @@ import torch
 from test_network_build import ENCODERS, dataset, experiment
 
 from cggm_pipeline.build import build_network, check_build
+from cggm_pipeline.build.rooms import specs
 from cggm_pipeline.build.tables import TABLES
 from cggm_pipeline.errors import BuildError
 
@@ -35,7 +36,7 @@ def test_nothing_is_allocated_and_no_random_number_drawn() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
-@pytest.mark.parametrize("kind", sorted(set(TABLES["fusions"]) - {"transformer"}))
+@pytest.mark.parametrize("kind", [k for k in TABLES["fusions"] if specs("fusions")[k].accepts == {"vector"}])
 def test_every_vector_fusion_is_checked(kind: str) -> None:
     options = {"condition": "image"} if kind == "film" else {}
     assert check_build(experiment(fusion={"kind": kind, **options}), dataset()).total > 0

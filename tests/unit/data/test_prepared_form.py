@@ -226,7 +226,7 @@ def test_splits_that_were_swapped_are_noticed(copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 99}', "null", "\ud800"], ids=range(8)
+    "text", ["", "{", "[]", "{}", '{"format": 2}', '{"format": 99}', "null", "\ud800"], ids=range(8)
 )
 def test_a_manifest_that_is_none_is_refused(copy: Path, text: str) -> None:
     (copy / "manifest.json").write_bytes(text.encode("utf-8", "surrogatepass"))

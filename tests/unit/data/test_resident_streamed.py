@@ -11,11 +11,11 @@ from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cggm_pipeline.data import writing
-from cggm_pipeline.data.batch import spans
 from cggm_pipeline.data.batches import Batch, Resident, Streamed, derived_seed, order
 from cggm_pipeline.data.images import decode
 from cggm_pipeline.data.manifest import Form
 from cggm_pipeline.data.prepared import Prepared
+from cggm_pipeline.data.sampling import spans
 from cggm_pipeline.data.transforms.flip import Flip
 from cggm_pipeline.data.transforms.mask import Mask
 from cggm_pipeline.data.transforms.noise import Noise

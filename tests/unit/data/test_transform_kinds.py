@@ -42,7 +42,8 @@ def kinds(union: typing.Any) -> dict[str, type]:
 
 ROOMS = [
     (kinds(spec_transforms.Transform), TABLES["transforms"]),
-    (kinds(spec_sources.Source), TABLES["sources"]),
+    (kinds(spec_transforms.Augmentation), TABLES["augmentations"]),
+    (kinds(spec_sources.RawSource), TABLES["sources"]),
     (kinds(spec_sources.Split), build_data.SPLITS),
     (kinds(spec_dataset.Target), build_data.TARGETS),
 ]

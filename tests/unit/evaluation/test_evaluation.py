@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +11,12 @@ from torch import Tensor, nn
 
 from cggm_pipeline.data.batches import Batch
 from cggm_pipeline.data.input import Input
+from cggm_pipeline.data.manifest import Form
 from cggm_pipeline.evaluation.calibration import fit_temperature
 from cggm_pipeline.evaluation.confusion import confusion
-from cggm_pipeline.evaluation.evaluate import evaluate
+from cggm_pipeline.evaluation.evaluate import evaluate, measure, stream
 from cggm_pipeline.evaluation.features import pooled, split_features
-from cggm_pipeline.evaluation.predictors.plain import evaluating, predict
+from cggm_pipeline.evaluation.predictors.plain import evaluating, fitting, predict
 from cggm_pipeline.evaluation.probes import classify, probe_all, regress
 from cggm_pipeline.layers.features import Features, Output
 from cggm_pipeline.tasks.classification import Classification
@@ -24,6 +27,8 @@ class Samples:
 
     def __init__(self, values: Tensor, target: Tensor) -> None:
         self.values, self.target, self.taken = values, target, 0
+        column = SimpleNamespace(form=Form(tuple(values.shape[1:]), "float32"))
+        self.split, self.modalities = SimpleNamespace(columns={"a": column}, groups=None), ["a"]
 
     def __len__(self) -> int:
         return len(self.values)
@@ -99,6 +104,43 @@ def test_metrics_are_the_tasks_own(samples):
     logits = predict(network, samples).logits
     assert found["accuracy"] == pytest.approx((logits.argmax(1) == samples.target).float().mean().item())
     assert found["loss"] == pytest.approx(nn.functional.cross_entropy(logits, samples.target).item())
+
+
+def test_predictions_held_as_a_whole_and_streamed_ones_are_measured_alike(samples):
+    network, task = Tiny(), Classification(3)
+    streamed = stream(network, task, samples, batch_size=5).result()
+    whole = measure(task, predict(network, samples, batch_size=5)).result()
+    assert streamed == whole
+
+
+def test_a_meter_is_told_the_cases_of_the_split(samples):
+    samples.split.groups = ["a"] * 20 + ["b"] * 3
+    told = []
+
+    class Told(Classification):
+        def meter(self, groups=None, *, full=False):
+            told.append((groups, full))
+            return super().meter(groups, full=full)
+
+    stream(Tiny(), Told(3), samples, full=True)
+    assert told == [(samples.split.groups, True)]
+
+
+@pytest.mark.parametrize(
+    ("forms", "expected"),
+    [
+        ([((8, 8), "float32")], 512),
+        ([((1, 240, 240), "float16")] * 4, 36),
+        ([((None, 768), "float16"), ((None, None), "uint8")], 37),
+        ([((), "text")], 167),
+        ([((3, 4000, 4000), "float32")], 1),
+    ],
+)
+def test_a_batch_is_as_large_as_its_inputs_allow(forms, expected):
+    """32 MiB of float32; a size that varies counts as 224."""
+    columns = {str(index): SimpleNamespace(form=Form(*form)) for index, form in enumerate(forms)}
+    data = SimpleNamespace(split=SimpleNamespace(columns=columns), modalities=list(columns))
+    assert fitting(data) == expected
 
 
 def test_features_are_pooled_over_what_is_there():

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from cggm_pipeline.modulations import OGMGE, Parts, Step
+from cggm_pipeline.modulations.ogm_ge import true_class_mass
 
 
 @pytest.mark.parametrize(("epoch", "active"), [(0, False), (1, False), (2, True), (4, True), (5, False)])
@@ -48,6 +49,23 @@ def test_one_by_one_convolution_with_blocks():
     torch.testing.assert_close(sum(method._unimodal_logits(step)), step.logits)
     record = method.backward(functional.cross_entropy(step.logits, target), step)
     assert all(0 < score.item() < 1 for score in record["score"].values())
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
+def test_the_true_class_mass_of_a_coarse_map_is_that_of_its_pixels(dtype):
+    """s_m = sum over pixels of softmax(u_m)[y], of u_m as large as the mask: bilinear between pixel centres."""
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 3, 3, 5), torch.randint(3, (2, 12, 20), dtype=dtype)
+    large = functional.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=False).softmax(1)
+    expected = sum(
+        large[sample, target[sample, row, column].long(), row, column]
+        for sample in range(2)
+        for row in range(12)
+        for column in range(20)
+    )
+    assert true_class_mass(logits, target).item() == pytest.approx(expected.item(), rel=1e-5)
+    constant = torch.zeros(2, 3, 1, 1)
+    assert true_class_mass(constant, target).item() == pytest.approx(target.numel() / 3)
 
 
 def test_refused():

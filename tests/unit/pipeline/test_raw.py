@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner
 
+from cggm_pipeline.build.data import prepare
 from cggm_pipeline.cli import cggm
 from cggm_pipeline.errors import DataError
 from cggm_pipeline.pipeline.raw import all_missing
-from cggm_pipeline.spec import Project
+from cggm_pipeline.spec import Project, load_dataset
+from cggm_pipeline.spec.published_data import CHSIMS, IEMOCAP, MOSEI, MOSI, BraTS, Food101
+from cggm_pipeline.spec.source import SourceSpec
 
 from .conftest import OWN_DATASET, write_specs
 
@@ -47,3 +52,60 @@ def test_compile_writes_and_says_it(project: Path) -> None:
 def test_prepare_stops_with_it(project: Path) -> None:
     with pytest.raises(DataError, match=r"source\.path: data/raw/own\.csv does not exist"):
         CliRunner().invoke(cggm, ["prepare", "own"], catch_exceptions=False)
+
+
+PUBLISHED = {spec.__name__: spec for spec in (MOSI, MOSEI, CHSIMS, IEMOCAP, Food101, BraTS)}
+
+
+def kind(spec: type[SourceSpec]) -> str:
+    return str(get_args(spec.model_fields["kind"].annotation)[0])
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_data_say_where_they_are_and_what_runs_without_them(name: str) -> None:
+    spec = PUBLISHED[name]
+    path = spec.model_fields["path"].default
+    first, second, third, fourth = spec.model_validate({"kind": kind(spec)}).guidance("set").split("\n")
+    assert first == f"  {spec.title}. Terms: {spec.licence}."
+    assert second == f"  Published at {spec.home}. How to ask for it: docs/data/{kind(spec)}.md"
+    folder = path.rsplit("/", 1)[0]
+    assert third.startswith(f"  Then:   mkdir -p {folder} && dvc import-url ADDRESS {path} ")
+    assert fourth.endswith(f"cggm twin set {folder if path.endswith('.pkl') else path}-twin")
+    assert all(text and text.isprintable() for text in (spec.title, spec.home, spec.licence))
+    assert spec.home.startswith("https://")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_their_pages_are_there_and_name_home_and_import(root: Path, name: str) -> None:
+    spec = PUBLISHED[name]
+    page = (root / f"docs/data/{kind(spec)}.md").read_text(encoding="utf-8")
+    for address in re.findall(r"https://[^\s,)]+", spec.home):
+        assert address in page, f"the page does not name {address}"
+    assert "dvc import-url" in page or "dvc add" in page
+    assert "cggm twin" in page
+
+
+def _kind(spec: type) -> str:
+    return str(spec.model_fields["kind"].annotation.__args__[0])
+
+
+def test_the_whole_message_for_published_data(root: Path, small: Path) -> None:
+    write_specs(small, {"datasets/mosi.yaml": (root / "specs/datasets/mosi.yaml").read_text(encoding="utf-8")})
+    (found,) = map(str, all_missing(Project(small)))
+    head, written, mark, *guidance = found.split("\n")
+    assert head.endswith(
+        "specs/datasets/mosi.yaml:5:28: error: source.path: data/raw/mosi/mosi_data.pkl does not exist"
+    )
+    assert "path: data/raw/mosi/mosi_data.pkl" in written
+    assert mark.endswith("^ fetch it once:")
+    assert guidance == MOSI(kind="mosi").guidance("mosi").split("\n")
+
+
+def test_the_stage_says_it_too(root: Path, small: Path) -> None:
+    """Without DVC nothing stops before the stage: what `cggm prepare` says stands in its error as well."""
+    write_specs(small, {"datasets/mosi.yaml": (root / "specs/datasets/mosi.yaml").read_text(encoding="utf-8")})
+    with pytest.raises(DataError) as caught:
+        prepare(load_dataset("mosi", Project(small)).spec, "mosi", small)
+    head, *guidance = str(caught.value).split("\n")
+    assert head == "specs/datasets/mosi.yaml: error: source.path: data/raw/mosi/mosi_data.pkl does not exist"
+    assert guidance == MOSI(kind="mosi").guidance("mosi").split("\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from click.testing import CliRunner
 
@@ -75,3 +77,13 @@ def test_all_shows_the_validation_split_too(written):
     folders = [str(written.runs / "joint"), str(written.runs / "cggm-stable")]
     assert "valid Accuracy" in CliRunner().invoke(command, [*folders, "--all"]).output
     assert "valid Accuracy" not in CliRunner().invoke(command, folders).output
+
+
+def test_runs_on_made_up_data_are_told(written):
+    sides = written.runs / "joint", written.runs / "cggm-paper"
+    assert compare(*sides).banners == ()
+    path = written.runs / "cggm-paper/train/manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "banner": "made by `cggm twin`"}))
+    assert compare(*sides).banners == ("made by `cggm twin`",)
+    shown = CliRunner().invoke(command, [str(side) for side in sides], catch_exceptions=False)
+    assert shown.output.startswith("made by `cggm twin`\n")

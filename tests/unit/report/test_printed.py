@@ -22,6 +22,8 @@ from cggm_pipeline.report.table import make
 from cggm_pipeline.report.terminal import show
 from cggm_pipeline.report.texts import difference, summary
 
+from .test_table import CLAIMS
+
 
 @pytest.fixture
 def made(written):
@@ -60,6 +62,24 @@ def test_markdown_has_a_line_per_row_and_equal_columns(made):
     assert len({line.replace("\\|", "").count("|") for line in grid}) == 1
     assert "CGGM (released) \\*" in markdown(*made)
     assert "1 of 5 seeds failed" in markdown(*made)
+
+
+def test_a_number_published_for_another_metric_stands_beside_that_one(written):
+    """A paper's table has several columns; the one that heads ours may be none of them."""
+    column = "  Acc: {metric: accuracy, unit: percent, direction: higher}\n"
+    text = CLAIMS.replace(column, "").replace("Acc: 99.9, F1: unknown", "F1: 88.8")
+    written.put("specs/claims/cggm.yaml", text)
+    written.published = {"cggm-paper": {"table": "cggm", "row": "CGGM"}}
+    written.scores.clear()
+    written.write()
+    material = gather(read_table("digits", written.root), written.root)
+    table = make(material)
+    first, others = markdown(table, protocols.make(material, table.metrics)).split("## Other metrics")
+    assert "published" not in first.split("\n\n")[1]
+    head, _, *rows = others.strip().splitlines()
+    assert "Macro F1: published | Macro F1: verdict" in head
+    (row,) = [line for line in rows if "CGGM (paper)" in line]
+    assert "88.8 (Guo et al. 2024, Table 2, CGGM) | not reproduced" in row
 
 
 def test_csv_reads_back_with_every_metric_unrounded(made):

@@ -83,5 +83,15 @@ def test_predictions_are_never_unpickled(written):
 def test_predictions_that_do_not_fit_together_are_refused(written):
     path = written.runs / "evaluation" / "predictions" / "joint-0.npz"
     np.savez(path, target=np.zeros(3), prediction=np.zeros((2, 2)), ids=np.array(["a", "b"]))
-    with pytest.raises(DataError, match="3 targets, 2 predictions"):
+    with pytest.raises(DataError, match="3 of target, 2 of prediction"):
+        read_predictions(written.runs, "joint", 0)
+
+
+def test_an_archive_without_anything_per_sample_is_refused(written):
+    path = written.runs / "evaluation" / "predictions" / "joint-0.npz"
+    np.savez(path, ids=np.array(["a", "b"]))
+    with pytest.raises(DataError, match="neither predictions nor values of samples"):
+        read_predictions(written.runs, "joint", 0)
+    np.savez(path, ids=np.array(["a", "b"]), sample_dice=np.zeros(3))
+    with pytest.raises(DataError, match="3 of dice, 2 of ids"):
         read_predictions(written.runs, "joint", 0)

@@ -10,6 +10,7 @@ import pytest
 
 from cggm_pipeline.errors import DataError, SpecError
 from cggm_pipeline.report.material import gather
+from cggm_pipeline.report.metrics import metric
 from cggm_pipeline.report.specs import read_table
 from cggm_pipeline.report.statistics import crossed_difference, t_difference
 from cggm_pipeline.report.table import make
@@ -155,7 +156,8 @@ def test_published_numbers_and_verdicts(written):
     assert cell.published.source == "Guo et al. 2024, Table 2, CGGM"
     assert cell.verdict.state == "not reproduced"
     assert row(table, "cggm-paper").cells["f1_macro"].verdict.state == "no number"
-    assert table.claims
+    assert table.claims(table.metric)
+    assert not table.claims(metric("loss"))
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,8 @@ def test_rates_of_every_schedule():
     cosine = [(1 + math.cos(math.pi * k / 4)) / 2 for k in range(4)]
     assert rates("cosine", 4) == pytest.approx(cosine)
     assert rates("cosine", 6, warmup=2) == pytest.approx([1 / 3, 2 / 3, *cosine])
+    assert rates("cosine", 6, warmup=2, start=0.04) == pytest.approx([0.04, 0.52, *cosine])
+    assert rates("cosine", 6, warmup=2, start=0.0) == pytest.approx([0.0, 0.5, *cosine])
     assert rates("cosine", 4, final=0.5) == pytest.approx([0.5 + 0.5 * value for value in cosine])
 
 

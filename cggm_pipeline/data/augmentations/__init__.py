@@ -1,0 +1,1 @@
+"""augmentations: what happens to all images of a sample and to its mask together, in training. One kind per file."""

@@ -1,0 +1,40 @@
+"""Work on many pieces by a few threads, handed over in order, with no more in memory than is being worked on."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+MOST = 8
+"""More threads than this gain nothing at a disk, and each may hold a whole case of a volume in memory."""
+
+
+def number() -> int:
+    """Threads to read with: one per processor that this process may use, at most `MOST`."""
+    return min(len(os.sched_getaffinity(0)), MOST)
+
+
+def in_order(work: Callable[[Piece], Result], pieces: Iterable[Piece], threads: int | None = None) -> Generator[Result]:
+    """`work(piece)` for every piece, in their order; one more than `threads` are begun or done but not taken yet.
+
+    An exception of a piece is raised when its turn comes. Where the iterator is closed, what has not begun never does.
+    """
+    threads = threads or number()
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="read") as pool:
+        try:
+            for piece in pieces:
+                waiting.append(pool.submit(work, piece))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
