@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from cggm_pipeline.data.images import decode
+from cggm_pipeline.data.images import Picture, decode
 from cggm_pipeline.data.manifest import Form
-from cggm_pipeline.data.pictures import Picture
-from cggm_pipeline.data.statistics import Part, part
 from cggm_pipeline.errors import DataError
 
 if TYPE_CHECKING:
@@ -45,9 +43,9 @@ class Column(ABC):
     def pick(self, chunk: Any, rows: np.ndarray) -> list[np.ndarray]:
         """The values of these rows of a chunk: views, or decoded."""
 
-    def part(self, value: Any) -> Part:
-        """What a sample that `checked` let through adds to the statistics."""
-        return part(self.form, np.asarray(value))
+    def pixels(self, value: Any) -> np.ndarray:
+        """The values of a sample that `checked` let through, for the statistics."""
+        return np.asarray(value)
 
     def checked(self, value: Value) -> Value:
         """The value in the declared dtype. ValueError where it has another shape, does not fit, or is not finite."""
@@ -159,9 +157,8 @@ class Encoded(Column):
                 raise ValueError(f"it has shape {list(image.shape)}, declared is {self.form}")
         return value
 
-    def part(self, value: Any) -> Part:
-        known = value.part if isinstance(value, Picture) else None
-        return known or part(self.form, decode(value, self.channels))
+    def pixels(self, value: Any) -> np.ndarray:
+        return decode(value, self.channels)
 
 
 def column(form: Form) -> Column:

@@ -11,6 +11,22 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 PLAIN = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 
 
+class Picture(bytes):
+    """The bytes of an image file that `decode` has read before, so that nobody needs to decode it to check it.
+
+    `part`: what its pixels add to the statistics of its modality (`statistics.Part`), where that was asked for.
+    """
+
+    part: tuple[int, np.ndarray, np.ndarray] | None = None
+
+    @classmethod
+    def of(cls, data: bytes, part: tuple[int, np.ndarray, np.ndarray] | None) -> Picture:
+        """These bytes, with their part."""
+        picture = cls(data)
+        picture.part = part
+        return picture
+
+
 def decode(data: bytes, channels: int) -> np.ndarray:
     """The pixels of an image file, upright, as (channels, H, W) uint8; channels are 1 (grey), 3 (RGB) or 4 (RGBA).
 

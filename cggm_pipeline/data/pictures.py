@@ -9,22 +9,6 @@ from cggm_pipeline.data.manifest import Form
 from cggm_pipeline.data.statistics import Part, part
 
 
-class Picture(bytes):
-    """The bytes of an image file that `decode` has read before, so that nobody needs to decode it to check it.
-
-    `part`: what its pixels add to the statistics of its modality, where that was asked for.
-    """
-
-    part: Part | None = None
-
-    @classmethod
-    def of(cls, data: bytes, part: Part | None) -> Picture:
-        """These bytes, with their part."""
-        picture = cls(data)
-        picture.part = part
-        return picture
-
-
 def examine(path: Path, form: Form, *, measure: bool) -> tuple[int, Part | None] | str:
     """The size of an image file in bytes and, to `measure`, its part in the statistics; or what is wrong, in words."""
     try:

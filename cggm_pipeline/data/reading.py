@@ -11,8 +11,9 @@ import numpy as np
 from cggm_pipeline.data import threads
 from cggm_pipeline.data.columns import Column
 from cggm_pipeline.data.content import Content
+from cggm_pipeline.data.images import Picture
 from cggm_pipeline.data.sources.base import Value
-from cggm_pipeline.data.statistics import Part
+from cggm_pipeline.data.statistics import Part, part
 
 
 @dataclass
@@ -68,7 +69,8 @@ def _sample(content: Content, columns: Mapping[str, Column], index: int, members
     if measure and not sample.faults:
         for name, value in sample.values.items():
             if value is not None and content.forms[name].dtype != "text":
-                sample.parts[name] = columns[name].part(value)
+                known = value.part if isinstance(value, Picture) else None
+                sample.parts[name] = known or part(content.forms[name], columns[name].pixels(value))
     return sample
 
 

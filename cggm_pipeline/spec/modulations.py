@@ -81,7 +81,7 @@ class OGMGE(ModulationSpec):
         "z is no concatenation, from the fusion and the head once more per modality"
     )
     known: ClassVar[str] = (
-        "papers and released code differ in 6 points, segmentation is in neither: docs/paper-vs-code.md#ogm-ge"
+        "papers and released code differ in 6 points: docs/paper-vs-code.md#ogm-ge"
     )
     tasks: ClassVar[frozenset[str]] = frozenset({"classification", "segmentation"})
 

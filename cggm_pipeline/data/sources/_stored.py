@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from math import prod
 from typing import Any
 
@@ -65,6 +66,8 @@ class Stored:
         if len(raw) != prod(self.shape) * dtype.itemsize:
             raise ValueError(f"its {len(raw):,} bytes are no array {list(self.shape)} of {self.dtype.code}")
         array = np.frombuffer(raw, dtype) if raw else np.zeros(0, dtype)
+        if dtype.kind == "U" and array.size and int(np.frombuffer(raw, dtype.byteorder + "u4").max()) > sys.maxunicode:
+            raise ValueError("its text holds a number that is no character")
         array.flags.writeable = False
         return array.reshape(self.shape, order="F" if self.fortran else "C")
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from cggm_pipeline.data import threads
 from cggm_pipeline.data.cells import below
+from cggm_pipeline.data.images import Picture
 from cggm_pipeline.data.manifest import Form
-from cggm_pipeline.data.pictures import Picture, examine
+from cggm_pipeline.data.pictures import examine
 from cggm_pipeline.data.problems import SHOWN, Problems
 from cggm_pipeline.data.progress import shown
 from cggm_pipeline.data.sources._recipes import Recipe, read_recipes
