@@ -80,9 +80,7 @@ class OGMGE(ModulationSpec):
         "no parameters, no extra backward pass; each modality's logits u_m are read from the head's blocks, or, where "
         "z is no concatenation, from the fusion and the head once more per modality"
     )
-    known: ClassVar[str] = (
-        "papers and released code differ in 6 points: docs/paper-vs-code.md#ogm-ge"
-    )
+    known: ClassVar[str] = "papers and released code differ in 6 points: docs/paper-vs-code.md#ogm-ge"
     tasks: ClassVar[frozenset[str]] = frozenset({"classification", "segmentation"})
 
     kind: Literal["ogm_ge"]
