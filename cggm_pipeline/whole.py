@@ -10,7 +10,7 @@ from pathlib import Path
 from cggm_pipeline.errors import OutputError
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Path, content: bytes | memoryview | str) -> None:
     """Write `content` (text as UTF-8) to `path`, making its folder. On any failure `path` is as it was; an operating
     system's refusal, a full disk among them, is an OutputError."""
     try:

@@ -10,11 +10,11 @@ import numpy as np
 
 from cggm_pipeline.build.documents import prepared_folder
 from cggm_pipeline.build.narration import counting, say
-from cggm_pipeline.build.raw_files import changes, note_left_out, remember, remembered
+from cggm_pipeline.build.raw_files import changes, changes_since, note_left_out, remember, remembered
 from cggm_pipeline.build.tables import TABLES, implementation
 from cggm_pipeline.data import pins, splits
 from cggm_pipeline.data.content import Content
-from cggm_pipeline.data.manifest import Form
+from cggm_pipeline.data.manifest import File, Form
 from cggm_pipeline.data.prepared import read_manifest
 from cggm_pipeline.data.problems import SHOWN, Problems
 from cggm_pipeline.data.sources.base import Raw, Source
@@ -61,15 +61,16 @@ def prepare(dataset: Dataset, name: str, root: Path) -> Path:
     content = Content(name, raw, forms, target, classes, split, kind.mask)
     folder, number = prepared_folder(name, root), sum(map(bool, split))
     _say_size(content)
+    files: dict[str, File] = {}
     with counting(f"prepare {name}", number) as advance:
-        manifest = write(folder, content, advance)
+        manifest = write(folder, content, advance, files.update)
     for line in raw.notes:
         say(f"  prepare {name}: {line}")
     before = remembered(name, root)
-    for line in changes(before, manifest.raw) if before else ():
+    for line in changes(before, files) if before else ():
         say(f"  prepare {name}: raw file {line}")
-    remember(manifest, root)
-    what = f"{len(classes)} classes" if classes else f"{manifest.width} value(s)"
+    remember(name, files, root)
+    what = f"{len(classes)} classes" if classes else f"{manifest.width} value{'s' * (manifest.width != 1)}"
     say(f"  prepare {name}: {number:,} samples, {len(forms)} modalities, {what}  {monotonic() - start:.0f} s")
     return folder
 
@@ -98,7 +99,7 @@ def check_raw(dataset: Dataset, name: str, root: Path) -> list[str]:
     """
     manifest = read_manifest(prepared_folder(name, root))
     raw, _ = read_raw(dataset, name, root, Problems())
-    return changes(manifest.raw, hashed(raw.files))
+    return changes_since(manifest, remembered(name, root), hashed(raw.files))
 
 
 def read_raw(dataset: Dataset, name: str, root: Path, problems: Problems) -> tuple[Raw, dict[str, Form]]:

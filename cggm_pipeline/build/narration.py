@@ -19,6 +19,14 @@ def counting(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar with the time left, on a terminal; the function it gives is told how many more are done."""
     console = Console(stderr=True)
     layout = (TextColumn("  {task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*layout, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda steps: bar.advance(task, steps)
+    bar = Progress(*layout, console=console, transient=True, disable=not console.is_terminal)
+    task = bar.add_task(label, total=total)
+
+    def advance(steps: int) -> None:
+        bar.start()  # at the first step: before it, others may have a bar of their own
+        bar.advance(task, steps)
+
+    try:
+        yield advance
+    finally:
+        bar.stop()

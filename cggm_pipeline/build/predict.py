@@ -16,6 +16,7 @@ from pyarrow import csv, parquet
 from torch import Tensor
 
 from cggm_pipeline.build.batches import build_batches
+from cggm_pipeline.build.narration import say
 from cggm_pipeline.build.predict_masks import write_masks
 from cggm_pipeline.build.tables import TABLES, implementation
 from cggm_pipeline.build.trained import Trained, find_trained
@@ -40,7 +41,7 @@ def predict(run: Path, data: Path, out: Path, *, split: str = SPLIT, device: str
     `run`: a row's folder (the mean over its seeds) or one seed's. `data`: a prepared folder, of which `split` is taken,
     or a CSV with the columns of the table source the run was trained on (no target needed). `out`: .csv or .parquet,
     with id, prediction and, for classes, one column `p_CLASS` of probabilities calibrated on the validation split; for
-    masks .npz, see `write_masks`.
+    masks .npz, see `write_masks`. Says on stderr where run or data were made by `cggm twin`.
     """
     trained = find_trained(run)
     formats, write_out = OUTPUTS[trained.dataset.target.kind]
@@ -48,6 +49,8 @@ def predict(run: Path, data: Path, out: Path, *, split: str = SPLIT, device: str
         raise BuildError(f"{out}: error: {out.suffix or 'no suffix'!r} is no format (allowed: {', '.join(formats)})")
     where = chosen_device(device)
     with _opened(trained, data) as prepared:
+        for banner in sorted({trained.manifest.banner, prepared.manifest.banner} - {""}):
+            say(banner)
         number = len(prepared.split(split).ids)
         if not number:
             raise DataError(f"{data}: error: split {split!r} has no samples")

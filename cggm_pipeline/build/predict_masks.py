@@ -60,4 +60,4 @@ def _masks(trained: Trained, batches: Batches, size: tuple[int, int], device: to
             stack.enter_context(evaluating(one.network))
         for batch in batches.batches(fitting(batches), train=False):
             found = [one.task.predict(enlarged(one.network(batch.inputs).logits, size)) for one in built]
-            yield torch.stack(found).mean(0).argmax(1).to(torch.uint8).cpu().numpy()
+            yield torch.stack(found).mean(0).max(1).indices.to(torch.uint8).cpu().numpy()

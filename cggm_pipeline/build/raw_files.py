@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from cggm_pipeline.data.manifest import File, Manifest
+from cggm_pipeline.data.manifest import File, Folder, Manifest, by_folder
 from cggm_pipeline.whole import write_whole
 
 
-def changes(before: Mapping[str, File], now: Mapping[str, File]) -> list[str]:
-    """One line per raw file that was changed, added or removed."""
+def changes(before: Mapping[str, File | Folder], now: Mapping[str, File | Folder]) -> list[str]:
+    """One line per raw file (or folder of many) that was changed, added or removed."""
     lines = [f"{key}: removed" for key in before if key not in now]
     for key, file in now.items():
         if key not in before:
@@ -22,11 +22,18 @@ def changes(before: Mapping[str, File], now: Mapping[str, File]) -> list[str]:
     return sorted(lines)
 
 
-def remember(manifest: Manifest, root: Path) -> None:
+def changes_since(manifest: Manifest, known: Mapping[str, File], now: Mapping[str, File]) -> list[str]:
+    """What changed since a manifest was written. Where it has folders only, files are named as far as `known` are its.
+
+    `known`: the raw files of the last preparation in this clone.
+    """
+    same = by_folder(known) == dict(manifest.raw)
+    return changes(known, now) if same else changes(manifest.raw, by_folder(now))
+
+
+def remember(name: str, files: Mapping[str, File], root: Path) -> None:
     """Keep the raw files' hashes apart from the output: DVC removes the output before it prepares again."""
-    path = _memory(manifest.dataset, root)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({key: asdict(file) for key, file in manifest.raw.items()}, indent=1), encoding="utf-8")
+    write_whole(_memory(name, root), json.dumps({key: asdict(file) for key, file in files.items()}, indent=1))
 
 
 def remembered(name: str, root: Path) -> dict[str, File]:

@@ -12,7 +12,7 @@ from cggm_pipeline.spec.experiment import Experiment
 from cggm_pipeline.tasks.base import Task
 from cggm_pipeline.training.optimizers import OPTIMIZERS
 from cggm_pipeline.training.options import Options
-from cggm_pipeline.training.schedules import SCHEDULES
+from cggm_pipeline.training.schedules import SCHEDULED, SCHEDULES
 
 Mode = Literal["max", "min"]
 
@@ -70,4 +70,4 @@ def _criterion(experiment: Experiment, task: Task) -> tuple[str, Mode]:
 def _classifiers(experiment: Experiment) -> dict[str, float]:
     spec = experiment.classifiers
     rate = {} if spec.lr is None else {"lr": spec.lr}
-    return {**rate, "weight_decay": spec.weight_decay}
+    return {**rate, "weight_decay": spec.weight_decay, SCHEDULED: spec.scheduled}

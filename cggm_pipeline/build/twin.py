@@ -53,7 +53,10 @@ def original(name: str, project: Project) -> Original:
     tables, datasets = project.names("tables"), project.names("datasets")
     if name not in (*tables, *datasets):
         hint, allowed = did_you_mean(name, [*tables, *datasets])
-        raise CggmError(f"error: there is no table and no dataset '{name}'; {hint}\n  (allowed: {allowed})")
+        what = f"there is no table and no dataset '{name}'" + (f"; {hint}" if hint else "")
+        raise CggmError(f"error: {what}\n  (allowed: {allowed})")
+    if made := _made(project.specs / ("tables" if name in tables else "datasets") / f"{name}.yaml"):
+        raise CggmError(f"error: '{name}' is a twin itself; `{made}` writes it again")
     table = load_table(name, project) if name in tables else None
     chain = [load_dataset(table.base.spec.data if table else name, project)]
     while (upstream := chain[0].spec.source.upstream()) is not None:
@@ -62,6 +65,12 @@ def original(name: str, project: Project) -> Original:
     if found.kind not in TWINS:
         raise CggmError(f"error: a source of kind '{found.kind}' has no twin\n  (those that have: {listed(TWINS)})")
     return found
+
+
+def _made(document: Path) -> str:
+    """The command that wrote a document of a twin; "" for a person's own."""
+    written = [line for line in document.read_text("utf-8").splitlines()[:3] if line.startswith(BY)]
+    return written[0].split("`")[1] if written else ""
 
 
 def write_raw(kind: str, folder: Path, seed: int = 0) -> None:

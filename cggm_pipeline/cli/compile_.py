@@ -13,7 +13,7 @@ import click
 def command(check: bool, force: bool) -> None:
     """Write specs/resolved/ (every default written out) and every dvc.yaml."""
     from cggm_pipeline.pipeline.generate import generate
-    from cggm_pipeline.pipeline.raw import all_missing
+    from cggm_pipeline.pipeline.raw import all_missing, note
     from cggm_pipeline.pipeline.workspace import differences, write
     from cggm_pipeline.spec import Project
 
@@ -32,4 +32,4 @@ def command(check: bool, force: bool) -> None:
         click.echo(f"{'removed' if difference.what == 'left over' else 'wrote'} {difference.path}")
     click.echo(f"{len(files)} generated files, {len(found)} changed")
     for problem in all_missing(project):
-        click.echo(str(problem), err=True)
+        click.echo(note(problem), err=True)

@@ -6,7 +6,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -95,20 +95,32 @@ def _parameters(spec: type[Spec]) -> Iterator[str]:
 def _facts(spec: type[Spec]) -> dict[str, str]:
     """What the class variables say; empty where they say nothing."""
     modalities, metrics = getattr(spec, "min_modalities", None), getattr(spec, "metrics", {})
-    ranks = {1: "(D)", 2: "(T, D)", 3: "(C, H, W)"}
+    names = ", ".join(getattr(spec, "names", None) or ())
     shapes = getattr(spec, "shapes", None) or {}
     return {
         "cost": _said(spec, "cost"),
         "tasks": ", ".join(sorted(getattr(spec, "tasks", ()))),
-        "modalities": f"{modalities} or more" if modalities else "",
-        "reads": ", ".join(ranks[rank] for rank in sorted(getattr(spec, "ranks", ()))),
+        "modalities": f"{modalities} or more" if modalities else names,
+        "reads": _reads(spec),
         "accepts": " or ".join(sorted(getattr(spec, "accepts", ()))) + " features" * hasattr(spec, "accepts"),
         "widths": "features of all modalities equally wide" if getattr(spec, "equal_widths", False) else "",
         "gives": ", ".join(f"{name} {shape}" for name, shape in shapes.items()),
         "metrics": ", ".join(f"{name} ({'more' if more else 'less'} is better)" for name, more in metrics.items()),
         "source": _said(spec, "source"),
+        "published": _said(spec, "home"),
+        "terms": _said(spec, "licence"),
+        "page": f"docs/data/{get_args(spec.model_fields['kind'].annotation)[0]}.md" if _said(spec, "home") else "",
         "known": _said(spec, "known"),
     }
+
+
+def _reads(spec: type[Spec]) -> str:
+    if getattr(spec, "reads", "") == "text":
+        return "text"
+    if getattr(spec, "reads_ids", False):
+        return "token ids (T)"
+    forms = {1: "(D)", 2: "(T, D)", 3: "(C, H, W)"}
+    return ", ".join(forms[rank] for rank in sorted(getattr(spec, "ranks", ())))
 
 
 def _said(spec: type[Spec], name: str) -> str:

@@ -36,6 +36,7 @@ def command(name: str, check: bool) -> None:
     for line in changed:
         click.echo(line)
     if changed:
-        click.echo(f"{len(changed)} raw files are not those that data/prepared/{name} was made from", err=True)
+        files = "raw file is not the one" if len(changed) == 1 else "raw files are not those"
+        click.echo(f"{len(changed)} {files} that data/prepared/{name} was made from", err=True)
         sys.exit(1)
     click.echo(f"{composed.name}: the raw files are those that the prepared data were made from")

@@ -54,6 +54,7 @@ def _report(folder: Path, root: Path, summaries: dict[int, dict[str, Any]], devi
     from rich.table import Table
 
     from cggm_pipeline.build.score import score
+    from cggm_pipeline.report.material import read_facts
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     finished = {seed: found for seed, found in summaries.items() if found["status"] == "finished"}
@@ -69,6 +70,8 @@ def _report(folder: Path, root: Path, summaries: dict[int, dict[str, Any]], devi
         means = (_mean([getattr(found, split)[metric] for found in scores]) for split in ("valid", "test"))
         table.add_row("mean", "", "", *means)
     console = Console(highlight=False)
+    if banner := read_facts(folder / "train", "").banner:
+        console.print(banner, style="bold yellow", markup=False, soft_wrap=True)
     if scores:
         console.print(table)
     for seed in summaries.keys() - finished.keys():

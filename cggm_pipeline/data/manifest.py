@@ -47,7 +47,7 @@ class Statistics:
     samples: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class File:
     """Size in bytes and SHA-256 of a file."""
 
@@ -60,6 +60,49 @@ class File:
             return cls(path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest())
 
 
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Many files below a folder: their number, their bytes, and the SHA-256 over `NAME SIZE SHA-256` of each, a line
+    each, sorted by name."""
+
+    files: int
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, files: Mapping[str, File]) -> Folder:
+        total = hashlib.sha256()
+        for name in sorted(files):
+            total.update(f"{name} {files[name].size} {files[name].sha256}\n".encode())
+        return cls(len(files), sum(file.size for file in files.values()), total.hexdigest())
+
+
+MOST_RAW = 1000
+"""Raw files that a manifest names one by one; of more, only their folders."""
+
+
+def by_folder(files: Mapping[str, File], most: int | None = None) -> dict[str, File | Folder]:
+    """At most `most` (`MOST_RAW`) entries for any number of files: the files as they are, or else folders (FOLDER/).
+
+    The deepest folders of which there are not too many: with images/train/CLASS/FILE one for each class.
+    """
+    most = MOST_RAW if most is None else most
+    if len(files) <= most:
+        return dict(files)
+    depth = max(name.count("/") for name in files)
+    while len({_above(name, depth) for name in files}) > most:
+        depth -= 1
+    folders: dict[str, dict[str, File]] = {}
+    for name, file in files.items():
+        folders.setdefault(_above(name, depth), {})[name] = file
+    return {folder: Folder.of(members) for folder, members in sorted(folders.items())}
+
+
+def _above(name: str, depth: int) -> str:
+    """The folder of a file, at most `depth` names deep."""
+    return "/".join(name.split("/")[:-1][:depth]) + "/"
+
+
 @dataclass(frozen=True)
 class Manifest:
     """Everything about a prepared folder but the samples. `digest` is the SHA-256 of all other fields.
@@ -67,7 +110,8 @@ class Manifest:
     `counts`: samples per split. `absent`: per split, how many samples lack a modality (only modalities with gaps).
     `classes`: class names in index order, empty for real-valued targets, whose number is `width`. `mask`: (H, W) where
     the target is a class per pixel. `class_counts`: per split, samples per class, or pixels. `grouped`: every sample
-    has a group. `raw` and `files`: raw files by name, written files by name. `banner`: see `Raw`.
+    has a group. `raw`: raw files by name, or their folders where they are many (`by_folder`). `files`: written files by
+    name. `banner`: see `Raw`.
     """
 
     dataset: str
@@ -78,7 +122,7 @@ class Manifest:
     width: int
     class_counts: Mapping[str, tuple[int, ...]]
     statistics: Mapping[str, Statistics]
-    raw: Mapping[str, File]
+    raw: Mapping[str, File | Folder]
     files: Mapping[str, File]
     mask: tuple[int, int] | None = None
     grouped: bool = False
@@ -121,7 +165,7 @@ class Manifest:
                     k: Statistics(tuple(v["mean"]), tuple(v["std"]), v["samples"])
                     for k, v in data["statistics"].items()
                 },
-                "raw": {k: File(**v) for k, v in data["raw"].items()},
+                "raw": {k: Folder(**v) if "files" in v else File(**v) for k, v in data["raw"].items()},
                 "files": {k: File(**v) for k, v in data["files"].items()},
             }
         )

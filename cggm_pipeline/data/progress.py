@@ -8,8 +8,8 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def shown(items: Iterable[Item], label: str, total: int) -> Iterator[Item]:
-    """The items, counted on stderr with the time left; nothing is shown where stderr is no terminal."""
+def shown(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
+    """The items, counted on stderr with the time left, if their number is known; nothing where that is no terminal."""
     from rich.console import Console
     from rich.progress import track
 

@@ -46,7 +46,7 @@ def read(content: Content, columns: Mapping[str, Column], split: str, *, measure
     def unit(indices: np.ndarray) -> list[Sample]:
         return [_sample(content, columns, index, members, measure) for index in indices.tolist()]
 
-    with closing(threads.in_order(unit, units)) as read_units:
+    with closing(threads.in_order(unit, units, threads.number(content.raw.unit_bytes))) as read_units:
         for samples in read_units:
             while samples:  # and let go of each: what is written is not needed any more
                 yield samples.pop(0)

@@ -12,12 +12,25 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 MOST = 8
-"""More threads than this gain nothing at a disk, and each may hold a whole case of a volume in memory."""
+"""More threads than this gain nothing at a disk."""
+BUDGET = 2**30
+"""Bytes that pieces in work may take at least, where a machine has less than eight times as much memory."""
 
 
-def number() -> int:
-    """Threads to read with: one per processor that this process may use, at most `MOST`."""
-    return min(len(os.sched_getaffinity(0)), MOST)
+def number(piece: int = 0) -> int:
+    """Threads to read with: one per processor that this process may use, at most `MOST`.
+
+    `piece`: bytes of memory that one piece takes. One piece per thread and one more must fit into an eighth of the
+    machine's memory, or into `BUDGET` where that is more; one thread there always is.
+    """
+    most = min(len(os.sched_getaffinity(0)), MOST)
+    fitting = max(BUDGET, _memory() // 8) // max(piece, 1) - 1
+    return max(1, min(most, fitting))
+
+
+def _memory() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def in_order(work: Callable[[Piece], Result], pieces: Iterable[Piece], threads: int | None = None) -> Generator[Result]:

@@ -16,9 +16,10 @@ from cggm_pipeline.data import threads
 from cggm_pipeline.data.columns import Column, column
 from cggm_pipeline.data.content import Content
 from cggm_pipeline.data.layout import mask_column, schema, target_type
-from cggm_pipeline.data.manifest import SPLITS, File, Manifest
+from cggm_pipeline.data.manifest import SPLITS, File, Folder, Manifest, by_folder
 from cggm_pipeline.data.output import replaced
 from cggm_pipeline.data.problems import Problems
+from cggm_pipeline.data.progress import shown
 from cggm_pipeline.data.reading import Sample, read
 from cggm_pipeline.data.statistics import Moments
 from cggm_pipeline.errors import DataError
@@ -38,8 +39,13 @@ class Tally:
     pixels: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def write(folder: Path, content: Content, advance: Callable[[int], None] = lambda _: None) -> Manifest:
-    """Write a prepared folder; `advance` is told how many samples were done.
+def write(
+    folder: Path,
+    content: Content,
+    advance: Callable[[int], None] = lambda _: None,
+    note: Callable[[Mapping[str, File]], None] = lambda _: None,
+) -> Manifest:
+    """Write a prepared folder; `advance` is told how many samples were done, and `note` at the end every raw file.
 
     Samples are read by several threads; the bytes do not depend on their number, and memory holds a few units of the
     raw data, whatever their number. Raises DataError with every sample that could not be read or is not as declared,
@@ -49,7 +55,7 @@ def write(folder: Path, content: Content, advance: Callable[[int], None] = lambd
     columns = {name: column(form) for name, form in content.forms.items()}
     with replaced(folder) as temporary:
         _check_room(temporary, content)
-        stamps = {name: stamp(path) for name, path in content.raw.files.items()}
+        stamps = np.array([stamp(path) for path in content.raw.files.values()])
         raw = hashed(content.raw.files)
         tally = Tally({name: Moments(form) for name, form in content.forms.items() if form.dtype != "text"})
         for split in SPLITS:
@@ -57,15 +63,17 @@ def write(folder: Path, content: Content, advance: Callable[[int], None] = lambd
                 _write_split(temporary / f"{split}.arrow", content, columns, rows)
         tally.problems.check()
         _unchanged(stamps, content.raw.files)
-        manifest = _manifest(content, {**raw, **content.origins}, tally, temporary)
+        manifest = _manifest(content, {**by_folder(raw), **content.origins}, tally, temporary)
         (temporary / "manifest.json").write_text(manifest.dump(), encoding="utf-8")
+    note(raw)
     return manifest
 
 
 def hashed(paths: Mapping[str, Path]) -> dict[str, File]:
     """Size and SHA-256 of files, by their names in order; several are read at a time."""
     names = sorted(paths)
-    return dict(zip(names, threads.in_order(lambda name: File.of(paths[name]), names), strict=True))
+    files = threads.in_order(lambda name: File.of(paths[name]), names)
+    return dict(zip(names, shown(files, "hash raw files", len(names)), strict=True))
 
 
 def _check_room(folder: Path, content: Content) -> None:
@@ -149,14 +157,15 @@ def stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _unchanged(before: Mapping[str, tuple[int, int]], paths: Mapping[str, Path]) -> None:
-    """The hashes were taken first and the samples read later: both must be of the same files."""
-    changed = [name for name, path in paths.items() if stamp(path) != before[name]]
+def _unchanged(before: np.ndarray, paths: Mapping[str, Path]) -> None:
+    """The hashes were taken first and the samples read later: both must be of the same files, stamped `before`."""
+    pairs = zip(before.tolist(), paths.items(), strict=True)
+    changed = [name for known, (name, path) in pairs if list(stamp(path)) != known]
     if changed:
         raise DataError(f"raw files changed while they were read: {', '.join(changed[:10])}. Prepare again")
 
 
-def _manifest(content: Content, raw: Mapping[str, File], tally: Tally, folder: Path) -> Manifest:
+def _manifest(content: Content, raw: Mapping[str, File | Folder], tally: Tally, folder: Path) -> Manifest:
     members = {split: content.members(split) for split in SPLITS}
     return Manifest(
         dataset=content.dataset,

@@ -10,11 +10,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from cggm_pipeline.encoders._weights import INDEX, check_folder
 from cggm_pipeline.encoders.base import Encoder, Shape
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.layers.features import Features, Input
 
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+WEIGHTS = ("model.safetensors", INDEX)
 FULL = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"})
 """Families whose every layer attends in both directions to all tokens: given a finished mask (B, 1, 1, T), transformers
 does not ask the device whether anything is padding, so that a step waits for nothing. The others get (B, T)."""
@@ -134,6 +135,7 @@ def _folder(name: str, weights: bool) -> Path | None:
             f"model: {name} has no model.safetensors (pickled weights are not read); save the model there with "
             "save_pretrained, or write pretrained: false"
         )
+    check_folder(path, name)
     return path
 
 
@@ -186,10 +188,13 @@ def _told(name: str) -> Iterator[None]:
         raise
     except Exception as error:  # anything at all: no network, no such model, code in it, garbage in a file
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise BuildError(
-            f"model: transformers cannot make '{name}': {reason}\n  A hub model is fetched once, with a network: "
-            f"`hf download {name}`. Or save it in a folder of the project (save_pretrained), and name the folder"
-        ) from error
+        advice = (
+            "Save the model there again with save_pretrained"
+            if (Path.cwd() / name).is_dir()
+            else f"A hub model is fetched once, with a network: `hf download {name}`. Or save it in a folder of the "
+            "project (save_pretrained), and name the folder"
+        )
+        raise BuildError(f"model: transformers cannot make '{name}': {reason}\n  {advice}") from error
 
 
 @contextmanager

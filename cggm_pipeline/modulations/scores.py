@@ -8,7 +8,7 @@ from torch import Tensor
 
 def accuracy(logits: Tensor, target: Tensor) -> Tensor:
     """Share of right classes. `logits` (B, C) or (B, C, ...), `target` (B) or (B, ...) with class indices."""
-    return _share(logits.argmax(1) == target)
+    return _share(logits.max(1).indices == target)  # of maps faster than argmax
 
 
 def sign_accuracy(prediction: Tensor, target: Tensor) -> Tensor:

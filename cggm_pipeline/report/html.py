@@ -13,7 +13,7 @@ from cggm_pipeline.report.material import Material
 from cggm_pipeline.report.protocol import Protocol, plain
 from cggm_pipeline.report.reading import sentences
 from cggm_pipeline.report.table import Row, Table
-from cggm_pipeline.report.texts import Column, Entry, columns, others
+from cggm_pipeline.report.texts import Column, Entry, columns, others, sources
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ def html(table: Table, protocol: Protocol, material: Material) -> str:
         svg=Markup,
         seeds=_seeds(table),
         banners=table.banners,
+        sources=sources(table),
     )
     return text
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cggm_pipeline.report.protocol import Protocol
 from cggm_pipeline.report.table import Row, Table
-from cggm_pipeline.report.texts import Column, columns
+from cggm_pipeline.report.texts import Band, Column, columns, pages, sources
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -32,28 +34,55 @@ _SPECIAL = {
 
 
 def latex(table: Table, protocol: Protocol) -> str:
-    """A `table` environment that needs \\usepackage{booktabs} and UTF-8, ready to be \\input."""
+    """One or two `table` environments that need \\usepackage{booktabs} and UTF-8, ready to be \\input.
+
+    The first is what the table claims; the second has the other metrics, as many beside each other as a page is wide.
+    """
     shown = columns(table)
-    notes = [f"{row.label}: {text}." for row in table.rows for text in row.marks]
-    caption = " ".join([*(f"{banner}." for banner in table.banners), f"{table.title}.", *notes, f"{protocol.line}."])
-    return "\n".join(
-        [
-            r"% needs \usepackage{booktabs}",
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{escape(caption)}}}",
-            rf"\label{{tab:{table.name.replace('_', '-').replace('/', '-')}}}",
-            rf"\begin{{tabular}}{{l{'r' * len(shown)}}}",
-            r"\toprule",
-            " & ".join(escape(name) for name in ("method", *(column.name for column in shown))) + r" \\",
-            r"\midrule",
-            *(_row(row, shown) for row in table.rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
+    notes = [f"* {row.label}: {text}." for row in table.rows for text in row.marks]
+    cited = [f"{text}." for text in sources(table)]
+    banners = [f"{banner}." for banner in table.banners]
+    label = f"tab:{table.name.replace('_', '-').replace('/', '-')}"
+    head = [" & ".join(escape(name) for name in ("method", *(column.name for column in shown))) + r" \\"]
+    grid = _tabular(table, shown, head)
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        *_environment([*banners, f"{table.title}.", *notes, *cited, f"{protocol.line}."], label, [grid]),
+    ]
+    parts = [_tabular(table, _columns(page), _head(page)) for page in pages(table)]
+    if parts:
+        caption = [*banners, f"{table.title}, other metrics on the test split."]
+        lines += ["", *_environment(caption, f"{label}-others", parts)]
+    return "\n".join([*lines, ""])
+
+
+def _environment(caption: Sequence[str], label: str, parts: Sequence[Sequence[str]]) -> list[str]:
+    """Tabulars below each other with one caption."""
+    body = [line for part in parts for line in (r"\par\bigskip", *part)][1:]
+    head = [r"\begin{table}", r"\centering", rf"\caption{{{escape(' '.join(caption))}}}", rf"\label{{{label}}}"]
+    return [*head, *body, r"\end{table}"]
+
+
+def _tabular(table: Table, shown: Sequence[Column], head: Sequence[str]) -> list[str]:
+    rows = [_row(row, shown) for row in table.rows]
+    begin = rf"\begin{{tabular}}{{l{'r' * len(shown)}}}"
+    return [begin, r"\toprule", *head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}"]
+
+
+def _columns(page: Sequence[Band]) -> list[Column]:
+    return [column for band in page for column in band.columns]
+
+
+def _head(page: Sequence[Band]) -> list[str]:
+    """The metrics' names over their columns, a rule below each, and what the columns are."""
+    names, rules, first = [""], [], 2
+    for band in page:
+        last = first + len(band.columns) - 1
+        names.append(rf"\multicolumn{{{len(band.columns)}}}{{c}}{{{escape(band.name)}}}")
+        rules.append(rf"\cmidrule(lr){{{first}-{last}}}")
+        first = last + 1
+    titles = ["method", *(column.name for column in _columns(page))]
+    return [" & ".join(names) + r" \\", "".join(rules), " & ".join(titles) + r" \\"]
 
 
 def escape(text: str) -> str:
@@ -61,7 +90,7 @@ def escape(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in " ".join(text.split()))
 
 
-def _row(row: Row, shown: list[Column]) -> str:
+def _row(row: Row, shown: Sequence[Column]) -> str:
     label = escape(f"{row.label} *" if row.marks else row.label)
     if not row.ran:
         return rf"{label} & \multicolumn{{{len(shown)}}}{{l}}{{\emph{{{escape(row.note)}}}}} \\"

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from cggm_pipeline.report.protocol import Protocol
 from cggm_pipeline.report.table import Row, Table
-from cggm_pipeline.report.texts import Column, columns, others
+from cggm_pipeline.report.texts import Column, columns, others, sources
 
 
 def markdown(table: Table, protocol: Protocol) -> str:
     """What the table claims, its notes and its protocol, then the other metrics."""
-    notes = [f"- {escape(row.label)}: {escape(text)}" for row in table.rows for text in row.marks]
+    notes = [f"- \\* {escape(row.label)}: {escape(text)}" for row in table.rows for text in row.marks]
+    notes += [f"- {escape(text)}" for text in sources(table)]
     banners = [f"> **{escape(banner)}**" for banner in table.banners]
     parts = [
         f"# {escape(table.title)}",

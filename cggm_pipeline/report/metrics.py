@@ -19,7 +19,7 @@ class Metric:
 
     `samples(prediction, target)` is the metric of each sample, shape (N,), where the metric of a split is the mean of
     that; None where it is not (F1, correlation), and then no bootstrap over samples exists. `stored`: the predictions
-    file has these numbers itself, of every sample or case.
+    file has numbers whose mean it is itself, one of every sample or case.
     """
 
     name: str
@@ -78,7 +78,7 @@ METRICS: dict[str, Metric] = {
         _share("f1_macro", "Macro F1"),
         _share("f1_weighted", "Weighted F1"),
         _share("acc2", "Acc-2 (zero negative)", stored=True),
-        _share("acc2_nonzero", "Acc-2 (zeros excluded)"),
+        _share("acc2_nonzero", "Acc-2 (zeros excluded)", stored=True),
         _share("f1", "Weighted F1 (zero negative)"),
         _share("f1_nonzero", "Weighted F1 (zeros excluded)"),
         _share("acc3", "Acc-3", stored=True),
@@ -102,7 +102,7 @@ METRICS: dict[str, Metric] = {
 
 FAMILIES: dict[str, Callable[[str, str], Metric]] = {
     "dice": lambda name, region: _share(name, f"Dice per case{region}", stored=True),
-    "slice_dice": lambda name, region: _share(name, f"Dice per slice{region}"),
+    "slice_dice": lambda name, region: _share(name, f"Dice per slice{region}", stored=True),
     "hd95": lambda name, region: Metric(
         name, f"HD95{region}", unit="mm", decimals=1, higher_is_better=False, stored=True
     ),

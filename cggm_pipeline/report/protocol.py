@@ -76,8 +76,22 @@ def _block(row: RowSpec, run: RowRun, facts: DataFacts) -> Block:
         "threads": training.threads,
         "initial weights": {name: _weights(modality.encoder) for name, modality in spec.modalities.items()},
     }
+    block |= _where_used(spec)
     versions = run.summary.get("versions")
     return block | ({"versions": dict(versions)} if isinstance(versions, Mapping) else {})
+
+
+def _where_used(spec: Experiment) -> Block:
+    """What many experiments do not use: named where one does, so that the others' hashes do not change with it."""
+    modalities = {name: [one.model_dump(mode="json") for one in used.transforms] for name, used in spec.used().items()}
+    classifiers = spec.classifiers.model_dump(mode="json", include={"lr", "weight_decay", "scheduled"})
+    found: Block = {
+        "transforms": {name: transforms for name, transforms in modalities.items() if transforms},
+        "augmentation": [one.model_dump(mode="json") for one in spec.augment],
+        "samples of a group in an epoch": spec.training.per_group,
+        "classifiers": classifiers if spec.classifiers.lr is not None else None,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _selection(spec: Experiment, run: RowRun) -> str:
@@ -91,10 +105,15 @@ def _selection(spec: Experiment, run: RowRun) -> str:
 
 
 def _weights(encoder: Any) -> str:
+    frozen = ", frozen" if getattr(encoder, "freeze", False) else ""
+    if getattr(encoder, "weights", None) is not None:
+        return f"{encoder.weights} weights of {encoder.model}{frozen}"
     pretrained = getattr(encoder, "pretrained", False)
     if pretrained is False:
-        return "random, from (seed, module name)"
-    return f"pretrained {encoder.model}" if pretrained is True else f"pretrained {pretrained}"
+        return f"random, from (seed, module name){frozen}"
+    revision = getattr(encoder, "revision", None)
+    model = encoder.model if pretrained is True else pretrained
+    return f"pretrained {model}{f' at {revision}' if revision else ''}{frozen}"
 
 
 def _intervals(material: Material, metrics: tuple[Metric, ...]) -> Block:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from cggm_pipeline.report.protocol import Protocol
 from cggm_pipeline.report.table import Row, Table
-from cggm_pipeline.report.texts import difference, summary
+from cggm_pipeline.report.texts import cited, difference, summary
 
 STYLES = {True: "green", False: "red"}
 
@@ -30,7 +30,24 @@ def show(table: Table, protocol: Protocol, console: Console | None = None) -> No
         line.append(f"   {remark}".rstrip(), style="red" if row.failed else "dim")
         line.rstrip()
         _print(console, line)
+    for line in _claimed(table):
+        _print(console, line)
     _print(console, Text(f"  {protocol.line}", style="dim"))
+
+
+def _claimed(table: Table) -> list[Text]:
+    """Below the table: the other metrics that papers have numbers of, theirs and ours, row by row."""
+    lines = []
+    for metric in (metric for metric in table.metrics[1:] if table.claims(metric)):
+        lines.append(Text(f"  {metric.heading}", style="bold"))
+        rows = [row for row in table.rows if row.cells[metric.name].published is not None]
+        ours = {row.slug: summary(row.cells[metric.name].summary, metric) for row in rows}
+        widths = max(len(row.label) for row in rows), max(map(len, ours.values()))
+        for row in rows:
+            cell = row.cells[metric.name]
+            said = " · ".join(part for part in (f"published {cited(cell.published)}", cell.verdict.text) if part)
+            lines.append(Text(f"    {row.label:<{widths[0]}}  {ours[row.slug]:>{widths[1]}}   {said}"))
+    return lines
 
 
 def _print(console: Console, line: Text) -> None:
@@ -47,7 +64,8 @@ def _style(table: Table, row: Row) -> str:
 
 def _cells(table: Table, row: Row) -> tuple[str, str, str, str]:
     cell = table.cell(row)
-    remarks = (row.note, *row.remarks, cell.verdict.text, "differs from its spec" if row.edited else "")
+    theirs = "" if cell.published is None else f"published {cited(cell.published)}"
+    remarks = (row.note, *row.remarks, theirs, cell.verdict.text, "differs from its spec" if row.edited else "")
     number = "–" if cell.summary is None else summary(cell.summary, table.metric)
     paired = "" if cell.difference is None else difference(cell.difference, table.metric)
     return row.label, number, paired, " · ".join(part for part in remarks if part)

@@ -39,7 +39,7 @@ def columns(table: Table) -> list[Column]:
     ]
     if table.claims(metric):
         found += [
-            Column("published", lambda row: Entry(published(table.cell(row).published))),
+            Column("published", lambda row: Entry(cited(table.cell(row).published))),
             Column("verdict", lambda row: _verdict(table.cell(row).verdict)),
         ]
     return [
@@ -48,6 +48,50 @@ def columns(table: Table) -> list[Column]:
         Column("ms / step", lambda row: Entry(milliseconds(row.cost.step))),
         Column("memory [MB]", lambda row: Entry(megabytes(row.cost.memory))),
     ]
+
+
+@dataclass(frozen=True)
+class Band:
+    """Columns below one heading: a metric and, where a paper is cited for it, the published number and the verdict."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+
+WIDEST = 6
+"""Columns of numbers beside the methods' names that a page of paper has room for."""
+
+
+def pages(table: Table) -> list[list[Band]]:
+    """The metrics beside the one that heads the table, cut into pieces that fit on paper; see `sources` for notes."""
+    found: list[list[Band]] = []
+    for band in (_band(table, metric) for metric in table.metrics[1:]):
+        if not found or sum(len(one.columns) for one in (*found[-1], band)) > WIDEST:
+            found.append([])
+        found[-1].append(band)
+    return found
+
+
+def _band(table: Table, metric: Metric) -> Band:
+    name, ours = metric.name, _metric(metric).entry
+    if not table.claims(metric):
+        return Band(metric.heading, (Column("ours", ours),))
+    theirs = Column("published", lambda row: Entry(cited(row.cells[name].published)))
+    return Band(
+        metric.heading,
+        (Column("ours", ours), theirs, Column("verdict", lambda row: _verdict(row.cells[name].verdict))),
+    )
+
+
+def sources(table: Table) -> list[str]:
+    """Where the published numbers come from, a sentence for each row that cites any."""
+    found = []
+    for row in table.rows:
+        cited = (row.cells[metric.name].published for metric in table.metrics)
+        names = dict.fromkeys(one.source for one in cited if one is not None)
+        if names:
+            found.append(f"{row.label}: published in {'; '.join(names)}")
+    return found
 
 
 def others(table: Table) -> list[Column]:
@@ -60,7 +104,7 @@ def _claimed(table: Table, metric: Metric) -> list[Column]:
         return []
     name = metric.name
     return [
-        Column(f"{metric.title}: published", lambda row: Entry(published(row.cells[name].published))),
+        Column(f"{metric.title}: published", lambda row: Entry(cited(row.cells[name].published))),
         Column(f"{metric.title}: verdict", lambda row: _verdict(row.cells[name].verdict)),
     ]
 
@@ -107,11 +151,11 @@ def difference(found: Difference | None, metric: Metric) -> str:
     return f"{mean} [{metric.text(found.low, signed=True)}, {metric.text(found.high, signed=True)}]"
 
 
-def published(found: Published | None) -> str:
-    """The paper's number with its source; nothing where there is none."""
+def cited(found: Published | None) -> str:
+    """The paper's number as printed there; its source stands below the table (`sources`)."""
     if found is None:
         return ""
-    return f"{'not reported' if found.value is None else f'{found.value:g}'} ({found.source})"
+    return "not reported" if found.value is None else f"{found.value:g}"
 
 
 def parameters(cost: Cost) -> str:

@@ -37,6 +37,8 @@ def _text_advice(value: str, bare: list[Any], described: str) -> tuple[str, str]
         return f"write {number}, without quotes or underscores", ""
     if "a name" in described:
         return slug_hint(value), SLUG_RULE
+    if "a hub id" in described:
+        return "write owner/name, or a folder from the project's folder", "no address, no leading /, no .., no spaces"
     if "a path" in described:
         return "write it from the project's folder, with /", "no leading /, no .., nothing that a shell would expand"
     return "", ""

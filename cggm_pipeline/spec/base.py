@@ -21,7 +21,9 @@ PATH_PATTERN = f"^{_PATH_PART}(?:/{_PATH_PART})*$"
 RelativePath = Annotated[str, Field(pattern=PATH_PATTERN, max_length=500)]
 """A path inside the project: forward slashes, no leading slash, no `..`, nothing that a shell or DVC would expand."""
 
-HubName = Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9_][\w.-]*)*$")]
+HUB_PATTERN = r"^[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9_][\w.-]*)*$"
+
+HubName = Annotated[str, Field(max_length=200, pattern=HUB_PATTERN)]
 """A model of the Hugging Face hub (owner/name, or name), or a folder of the project; no `..`, nothing a shell reads."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]

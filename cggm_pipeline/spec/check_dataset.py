@@ -20,7 +20,7 @@ def check_dataset(dataset: Dataset) -> Iterator[Finding]:
     yield from _target(dataset)
     for name, shape in dataset.modalities.items():
         yield from _shape(name, shape)
-    yield from _known_shapes(dataset)
+    yield from _known(dataset)
     if isinstance(dataset.source, Table):
         yield from _columns(dataset, dataset.source)
 
@@ -76,18 +76,20 @@ def _shape(name: str, shape: Shape) -> Iterator[Finding]:
         yield Finding(path, "an array needs a shape", "[D], [T, D] or [C, H, W]")
 
 
-def _known_shapes(dataset: Dataset) -> Iterator[Finding]:
-    known = dataset.source.shapes
-    for name, shape in dataset.modalities.items() if known is not None else ():
-        assert known is not None
-        if name not in known:
-            hint, allowed = did_you_mean(name, known)
-            yield Finding(("modalities", name), f"{dataset.source.kind} has no modality '{name}'", allowed, hint, "key")
-        elif shape.shape != known[name]:
-            message = f"{list(shape.shape)} is not the shape that {dataset.source.kind} has"
-            yield Finding(("modalities", name, "shape"), message, str(list(known[name])))
-    for name in set(known or ()) - set(dataset.modalities):
-        yield Finding(("modalities",), f"'{name}' of {dataset.source.kind} is missing", hint=f"add {name}:", on="key")
+def _known(dataset: Dataset) -> Iterator[Finding]:
+    """The modalities are those of a source that knows its own; so are the shapes, where it knows them too."""
+    source, shapes = dataset.source, dataset.source.shapes or {}
+    names = source.names or tuple(shapes)
+    for name, shape in dataset.modalities.items() if names else ():
+        if name not in names:
+            hint, allowed = did_you_mean(name, names)
+            yield Finding(("modalities", name), f"{source.kind} has no modality '{name}'", allowed, hint, "key")
+        elif shape.shape != shapes.get(name, shape.shape):
+            message = f"{list(shape.shape)} is not the shape that {source.kind} has"
+            yield Finding(("modalities", name, "shape"), message, str(list(shapes[name])))
+    for name in (name for name in names if name not in dataset.modalities):
+        hint = f"add {name}: (an experiment takes some of them with `use`)"
+        yield Finding(("modalities",), f"'{name}' of {source.kind} is missing", hint=hint, on="key")
 
 
 def _columns(dataset: Dataset, source: Table) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 from cggm_pipeline.spec.encoders import EncoderSpec, Timm, Transformer
 from cggm_pipeline.spec.fusions import Film, FusionSpec, SMPDecoder
@@ -43,9 +44,8 @@ def _fusion(sections: Sections, fusion: FusionSpec, encoders: Mapping[str, Encod
                 f"{fusion.kind} reads {listed(sorted(fusion.accepts))}; the encoder of '{name}' gives {encoder.layout}"
             )
             path = ("modalities", name, "encoder")
-            yield Finding(
-                ("fusion", "kind"), message, hint=f"set modalities.{name}.encoder.output", also=((*path, "output"), USE)
-            )
+            hint = _output(name, encoder, fusion)
+            yield Finding(("fusion", "kind"), message, hint=hint, also=((*path, "output"), USE))
     if used and len(used) < fusion.min_modalities:
         message = f"{fusion.kind} needs {fusion.min_modalities} modalities, {_number(len(used))} in use"
         yield Finding(("fusion", "kind"), message, also=(USE, MODALITIES))
@@ -61,6 +61,16 @@ def _fusion(sections: Sections, fusion: FusionSpec, encoders: Mapping[str, Encod
         yield from _equal_widths(fusion, encoders)
     if isinstance(fusion, SMPDecoder):
         yield from _decoder(fusion, encoders)
+
+
+def _output(name: str, encoder: EncoderSpec, fusion: FusionSpec) -> str:
+    """Which output of the encoder the fusion reads, or that there is none."""
+    field = type(encoder).model_fields.get("output")
+    given = {output: encoder.model_copy(update={"output": output}) for output in get_args(field and field.annotation)}
+    fitting = [str(output) for output, changed in given.items() if changed.layout in fusion.accepts]
+    if not fitting:
+        return f"{encoder.kind} has no such output: take another encoder, or another fusion"
+    return f"set modalities.{name}.encoder.output: {' or '.join(fitting)}"
 
 
 def _decoder(fusion: SMPDecoder, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:

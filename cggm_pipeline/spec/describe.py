@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from cggm_pipeline.spec.base import PATH_PATTERN, SLUG_PATTERN, Kind
+from cggm_pipeline.spec.base import HUB_PATTERN, PATH_PATTERN, SLUG_PATTERN, Kind
 
 _HUGE = 10**9
+_TEXTS = {SLUG_PATTERN: "a name", PATH_PATTERN: "a path inside the project", HUB_PATTERN: "a hub id or a folder"}
 
 
 @cache
@@ -73,9 +74,7 @@ def _describe_one(bare: Any, limits: dict[str, Any]) -> str:
     if bare in (int, float):
         return _describe_number("integer" if bare is int else "number", limits)
     if bare is str:
-        return {SLUG_PATTERN: "a name", PATH_PATTERN: "a path inside the project"}.get(
-            limits.get("pattern", ""), "text"
-        )
+        return _TEXTS.get(limits.get("pattern", ""), "text")
     simple = {bool: "true | false", type(None): "null", Any: "anything"}
     return simple.get(bare, "a mapping")
 

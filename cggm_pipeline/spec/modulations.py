@@ -21,6 +21,7 @@ class Classifiers(Spec):
 
     lr: Positive | None = Field(None, description="their learning rate; null: the optimizer's")
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="theirs alone")
+    scheduled: bool = Field(True, description="whether training.scheduler moves their rate too; false: it is constant")
     layers: Count = Field(2, description="Transformer blocks over token features")
     heads: Count = Field(5, description="of these blocks; divides the features' width")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="in these blocks")

@@ -26,6 +26,7 @@ class MOSI(SourceSpec):
         "https://github.com/yaohungt/Multimodal-Transformer (MulT), https://github.com/thuiar/MMSA (MMSA)"
     )
     licence: ClassVar[str] = "research; the videos belong to their makers"
+    names: ClassVar[tuple[str, ...] | None] = ("audio", "text", "vision")
 
     kind: Literal["mosi"]
     path: RelativePath = Field("data/raw/mosi/mosi_data.pkl", description="the pickle, from the project's folder")
@@ -48,6 +49,7 @@ class MOSEI(SourceSpec):
         "https://github.com/yaohungt/Multimodal-Transformer (MulT), https://github.com/thuiar/MMSA (MMSA)"
     )
     licence: ClassVar[str] = "research; the videos belong to their makers"
+    names: ClassVar[tuple[str, ...] | None] = ("audio", "text", "vision")
 
     kind: Literal["mosei"]
     path: RelativePath = Field(
@@ -68,6 +70,7 @@ class CHSIMS(SourceSpec):
     title: ClassVar[str] = "CH-SIMS, unaligned features of MMSA (1,368 / 456 / 457 clips)"
     home: ClassVar[str] = "https://github.com/thuiar/MMSA"
     licence: ClassVar[str] = "research; the films and series belong to their makers"
+    names: ClassVar[tuple[str, ...] | None] = ("audio", "text", "vision")
 
     kind: Literal["ch_sims"]
     path: RelativePath = Field("data/raw/ch-sims/unaligned_39.pkl", description="the pickle, from the project's folder")
@@ -91,6 +94,7 @@ class IEMOCAP(SourceSpec):
         "https://sail.usc.edu/iemocap (the data), https://github.com/AIM3-RUC/MMIN (features and folds)"
     )
     licence: ClassVar[str] = "research, after signing the release form of USC"
+    names: ClassVar[tuple[str, ...] | None] = ("audio", "text", "video")
 
     kind: Literal["iemocap"]
     path: RelativePath = Field("data/raw/iemocap", description="the folder with A/, V/, L/ and target/")
@@ -120,6 +124,7 @@ class Food101(SourceSpec):
     title: ClassVar[str] = "UPMC Food-101, an image and a text for each of about 90,000 recipes of 101 dishes"
     home: ClassVar[str] = "https://visiir.isir.upmc.fr"
     licence: ClassVar[str] = "research; images and texts belong to the web sites that they were found on"
+    names: ClassVar[tuple[str, ...] | None] = ("image", "text")
 
     kind: Literal["food101"]
     path: RelativePath = Field(
@@ -150,6 +155,7 @@ class BraTS(SourceSpec):
         "the challenge's terms after registration at Synapse; CC BY 4.0 at the Cancer Imaging Archive"
     )
 
+    names: ClassVar[tuple[str, ...] | None] = ("flair", "t1", "t1ce", "t2")
     groups: ClassVar[bool | None] = True
     masks: ClassVar[bool | None] = True
 

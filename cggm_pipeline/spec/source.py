@@ -10,13 +10,14 @@ from cggm_pipeline.spec.base import Kind
 class SourceSpec(Kind):
     """Raw data. `raw_paths` are the files or folders that must lie in the project before `prepare` can run.
 
-    `shapes`: the modalities that the raw data have, and their shapes; null where the author of the document says it.
-    `classes`: the number of classes, likewise. For data that a person must fetch: `title` says what they are, `home`
+    `names`: the modalities that the raw data have; `shapes`: these and their shapes; `classes`: the number of classes.
+    Null: the author of the document says it. For data that a person must fetch: `title` says what they are, `home`
     where they are published, `licence` on which terms. `stage` is the script of stages/ that prepares them.
     `groups`: samples belong together (the slices of a case); `masks`: a sample has a class per pixel, and no other
     target. Null: only the data say it.
     """
 
+    names: ClassVar[tuple[str, ...] | None] = None
     shapes: ClassVar[dict[str, tuple[int | None, ...]] | None] = None
     classes: ClassVar[int | None] = None
 
@@ -46,13 +47,19 @@ class SourceSpec(Kind):
         path = str(getattr(self, "path", ""))
         if not self.title or not path:
             return ""
-        folder, _, file = path.rpartition("/")
+        folder = path.rpartition("/")[0]
         return (
             f"  {self.title}. Terms: {self.licence}.\n"
             f"  Published at {self.home}. How to ask for it: docs/data/{self.kind}.md\n"
             f"  Then:   mkdir -p {folder} && dvc import-url ADDRESS {path}     (or copy it there and: dvc add {path})\n"
-            f"  To try the pipeline without it:   cggm twin {dataset} {folder if '.' in file else path}-twin"
+            f"  To try the pipeline without it:   cggm twin {dataset} {self.folder}-twin"
         )
+
+    @property
+    def folder(self) -> str:
+        """The folder of the raw files, where a `path` says it."""
+        folder, _, file = str(getattr(self, "path", "")).rpartition("/")
+        return folder if "." in file else f"{folder}/{file}".lstrip("/")
 
     def upstream(self) -> str | None:
         """The dataset that this one is computed from; null for raw data."""

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from cggm_pipeline.tasks.meter import Collected, Meter
@@ -49,3 +50,8 @@ class Task(ABC):
         `full`: also what is slow to measure, and is measured of the test split alone.
         """
         return Collected(self.loss, self.metrics, self.samples)
+
+
+def full_precision(logits: Tensor) -> Tensor:
+    """The logits in at least float32: half precision rounds labels and class weights, and loses sums over pixels."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits

@@ -52,16 +52,22 @@ class CaseMeter(Meter):
     def result(self) -> dict[str, float]:
         """`loss`; `dice` and `slice_dice` of every region and averaged over them; `hd95` of every region."""
         slices = slice_dice(torch.cat(self._counts)).cpu().numpy()
-        found = self.samples() | self._by_region("slice_dice", slices)
+        found = self.samples() | self._by_region("slice_dice", slices)  # over slices, not over their cases
         loss = float(torch.stack(self._losses).sum()) / len(slices)
         return {"loss": loss} | {name: float(values.mean()) for name, values in found.items()}
 
     def samples(self) -> dict[str, np.ndarray]:
-        """Dice and HD95 of every case."""
+        """Dice and HD95 of every case, and what its slices add to the mean Dice per slice.
+
+        Slices of a case resemble each other, so that cases are drawn anew and never slices. A case adds the sum of its
+        slices' Dice over the mean number of slices in a case: the mean of that over cases is the mean over slices.
+        """
         counts = torch.cat(self._counts).cpu()
         cases = [case.sum(0) for case in counts.split_with_sizes(self._lengths or [1] * len(counts))]
         found = self._by_region("dice", case_dice(torch.stack(cases)).numpy())
-        return found if self._volumes is None else found | self._volumes.found()
+        found |= {} if self._volumes is None else self._volumes.found()
+        sums = [case.sum(0) for case in slice_dice(counts).split_with_sizes(self._lengths or [1] * len(counts))]
+        return found | self._by_region("slice_dice", torch.stack(sums).numpy() * (len(cases) / len(counts)))
 
     def _by_region(self, metric: str, values: np.ndarray) -> dict[str, np.ndarray]:
         own = {f"{metric}_{region}": values[:, k] for k, region in enumerate(self._regions)}

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from cggm_pipeline.tasks.base import Task
+from cggm_pipeline.tasks.base import Task, full_precision
 from cggm_pipeline.tasks.losses.cross_entropy import CrossEntropy
 from cggm_pipeline.tasks.measures import classification_metrics
 
@@ -37,7 +37,7 @@ class Classification(Task):
         self._loss = loss
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        return self._loss(logits, target)
+        return self._loss(full_precision(logits), target)
 
     @torch.no_grad()
     def score(self, logits: Tensor, target: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cggm_pipeline.tasks.base import Task
+from cggm_pipeline.tasks.base import Task, full_precision
 from cggm_pipeline.tasks.losses.l1 import L1
 from cggm_pipeline.tasks.measures import regression_metrics
 
@@ -34,10 +34,12 @@ class Regression(Task):
         self._score = {"sign": self._sign, "exp_loss": self._exp_loss}[score]
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        logits = full_precision(logits)
         return self._loss(logits, shaped(target, logits))
 
     @torch.no_grad()
     def score(self, logits: Tensor, target: Tensor) -> Tensor:
+        logits = full_precision(logits)
         return self._score(logits, shaped(target, logits))
 
     def _sign(self, logits: Tensor, target: Tensor) -> Tensor:

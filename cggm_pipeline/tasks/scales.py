@@ -50,16 +50,21 @@ def sentiment_metrics(values: Tensor, target: Tensor, scale: str) -> dict[str, f
         **{name: found[name] for name in SCALES[scale]},
         "acc2": found["acc2"],
         "f1": _weighted_f1(predicted > 0, truth > 0),
-        "acc2_nonzero": float(((predicted > 0) == (truth > 0))[clear].mean()) if clear.any() else 0.0,
+        "acc2_nonzero": found["acc2_nonzero"],
         "f1_nonzero": _weighted_f1(predicted[clear] > 0, truth[clear] > 0) if clear.any() else 0.0,
     }
 
 
 def sentiment_samples(values: Tensor, target: Tensor, scale: str) -> dict[str, np.ndarray]:
-    """For every accuracy over all samples: 1 where the sample is right, else 0 (of several values their mean), (N,)."""
+    """For every accuracy 1 where the sample is right, else 0 (of several values their mean), (N,).
+
+    `acc2_nonzero` is a mean over the samples whose label is not zero: the others have 0, and these N over their number
+    in place of 1, so that the mean over all is the metric.
+    """
     predicted, truth = _flat(values), _flat(target)
     right = {name: classes(predicted) == classes(truth) for name, classes in SCALES[scale].items()}
     right["acc2"] = (predicted > 0) == (truth > 0)
+    right["acc2_nonzero"] = (right["acc2"] & (truth != 0)) * (len(truth) / max(int(np.count_nonzero(truth)), 1))
     return {name: same.astype(np.float64).reshape(len(values), -1).mean(1) for name, same in right.items()}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cggm_pipeline.tasks.base import Task
+from cggm_pipeline.tasks.base import Task, full_precision
 from cggm_pipeline.tasks.losses.l1 import L1
 from cggm_pipeline.tasks.regression import shaped
 from cggm_pipeline.tasks.scales import SCALES, sentiment_metrics, sentiment_samples
@@ -34,6 +34,7 @@ class Sentiment(Task):
         self.higher_is_better = {"mae": False, "corr": True, **dict.fromkeys((*SCALES[scale], *binary), True)}
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        logits = full_precision(logits)
         return self._loss(logits, shaped(target, logits))
 
     @torch.no_grad()

@@ -19,6 +19,7 @@ from cggm_pipeline.errors import TrainingError
 from cggm_pipeline.whole import write_whole
 
 MAGIC = b"cggm checkpoint 1\n"
+DIGEST = hashlib.sha256().digest_size
 CURRENT, PREVIOUS = "checkpoint.pt", "previous.pt"
 
 
@@ -30,13 +31,16 @@ class Checkpoints:
 
     def save(self, content: dict[str, Any]) -> None:
         """Write a new checkpoint; the one before it is kept as well."""
-        buffer = io.BytesIO()
+        buffer = io.BytesIO(MAGIC + bytes(DIGEST))
+        buffer.seek(0, io.SEEK_END)
         torch.save({"key": self._key, "seed": self._seed, **content}, buffer)
-        payload = buffer.getvalue()
+        whole = buffer.getbuffer()  # no copy: with optimiser state and selected weights it is gigabytes
+        payload = len(MAGIC) + DIGEST
+        whole[len(MAGIC) : payload] = hashlib.sha256(whole[payload:]).digest()
         current = self._folder / CURRENT
         if current.exists():
             os.replace(current, self._folder / PREVIOUS)
-        write_whole(current, MAGIC + hashlib.sha256(payload).digest() + payload)
+        write_whole(current, whole)
 
     def load(self) -> tuple[dict[str, Any] | None, str]:
         """The newest sound checkpoint (None: start anew), and a note for the user where that was not the newest.
@@ -77,8 +81,8 @@ class Checkpoints:
 
 def _read(path: Path) -> dict[str, Any] | None:
     """The content, or None where the file is not as it was written."""
-    raw = path.read_bytes()
-    head, payload = raw[: len(MAGIC) + 32], raw[len(MAGIC) + 32 :]
+    raw = memoryview(path.read_bytes())
+    head, payload = raw[: len(MAGIC) + DIGEST], raw[len(MAGIC) + DIGEST :]
     if head != MAGIC + hashlib.sha256(payload).digest():
         return None
     try:

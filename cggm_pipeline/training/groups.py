@@ -19,7 +19,8 @@ def parameter_groups(
     """Torch's parameter groups, each with `owner` ("network", "modality" or "classifiers") and `modality` (or None).
 
     Every trainable parameter stands in exactly one group; groups without any are left out. A modality's group is what
-    `Modulation.rates` acts on. `classifiers` overrides the optimiser's values for the classifiers' group.
+    `Modulation.rates` acts on. `classifiers` overrides the optimiser's values for the classifiers' group, and may say
+    `scheduled: False`.
     """
     groups: list[dict[str, Any]] = [
         {"params": _trainable(encoder), "owner": "modality", "modality": name}

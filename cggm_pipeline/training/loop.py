@@ -27,6 +27,8 @@ from cggm_pipeline.training.watch import Watch
 TELL_SECONDS = 0.2
 EPOCH_SECONDS = 1.0
 """At an epoch's end a checkpoint is written if the last one is older than this (or than `checkpoint_seconds`)."""
+CHECKPOINT_SHARE = 0.05
+"""Writing checkpoints by time takes at most this share of it: one of a large network takes seconds."""
 
 
 class Loop:
@@ -60,6 +62,7 @@ class Loop:
         self.timed = (0.0, 0)
         self._checkpoints: Checkpoints | None = None
         self._saved = self._told = time.monotonic()
+        self._cost = 0.0
         rng.seed_all(options.seed + 100_003 * accelerator.process_index)
 
     def resume(self, folder: Path, key: str) -> None:
@@ -141,14 +144,16 @@ class Loop:
 
     def _save(self, seconds: float) -> None:
         """A checkpoint, if the last one is at least so old (several processes: always; they agree on no time)."""
-        alone = self._accelerator.num_processes == 1
-        due = time.monotonic() - self._saved >= min(seconds, self._options.checkpoint_seconds)
+        alone, started = self._accelerator.num_processes == 1, time.monotonic()
+        wanted = min(seconds, self._options.checkpoint_seconds)
+        due = started - self._saved >= (max(wanted, self._cost / CHECKPOINT_SHARE) if wanted else 0.0)
         if self._checkpoints is None or (alone and not due):
             return
         generators = [rng.capture()] if alone else gather_object([rng.capture()])
         if self._accelerator.is_main_process:
             self._checkpoints.save({**self._state(), "generators": generators})
         self._saved = time.monotonic()
+        self._cost = self._saved - started
 
     def _parts(self) -> dict[str, Any]:
         parts = {

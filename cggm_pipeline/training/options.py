@@ -22,7 +22,8 @@ class Options:
     `metric` of the validation split selects the epoch, `mode` says whether more or less of it is better. `batch_size`
     is per optimiser step, over all micro-batches and processes. `per_group`: samples that an epoch draws from each
     group of the data, null: all. `classifiers` overrides `lr` and `weight_decay` for the classifiers that a modulation
-    trains. `patience` null: no early stopping. `device` null: Accelerate chooses.
+    trains; `scheduled` False keeps their rate constant. `patience` null: no early stopping. `device` null: Accelerate
+    chooses.
 
     These do not change a result: `watch_every` (steps between two looks at the NaN flags), `checkpoint_seconds`
     (between two checkpoints), `checkpoint_steps` (the same in steps; null: by time alone).

@@ -11,24 +11,39 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau, StepLR
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau, StepLR
+
+SCHEDULED = "scheduled"
+"""Key of a parameter group; where it is False the group keeps the rate that it began with."""
 
 
 class Schedule:
-    """A torch scheduler, stepped once per epoch with the epoch's validation loss. Acts on every parameter group."""
+    """A torch scheduler, stepped once per epoch with the epoch's validation loss.
 
-    def __init__(self, scheduler: LRScheduler, advance: Callable[[float], None]) -> None:
-        self._scheduler, self._advance = scheduler, advance
+    Acts on every parameter group but those that say `scheduled: False`.
+    """
+
+    def __init__(self, optimizer: Optimizer, make: Callable[[Optimizer], Any], *, sees_loss: bool = False) -> None:
+        groups = enumerate(optimizer.param_groups)
+        self._constant = {place: group["lr"] for place, group in groups if not group.get(SCHEDULED, True)}
+        self._optimizer, self._scheduler, self._sees_loss = optimizer, make(optimizer), sees_loss
+        self._hold()  # a warm-up sets the first epoch's rates at once
 
     def step(self, loss: float) -> None:
         """The epoch is over; `loss` is its validation loss."""
         with warnings.catch_warnings():  # a run that goes on at an epoch's end has made its steps in another process
             warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
-            self._advance(loss)
+            self._scheduler.step(*[loss] * self._sees_loss)
+        self._hold()
+
+    def _hold(self) -> None:
+        for place, rate in self._constant.items():  # by place: loading an optimiser's state makes new groups
+            self._optimizer.param_groups[place]["lr"] = rate
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values, so that a checkpoint can be read with `weights_only`."""
-        return self._scheduler.state_dict()
+        state: dict[str, Any] = self._scheduler.state_dict()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`; the rates themselves are in the optimiser's state."""
@@ -37,13 +52,14 @@ class Schedule:
 
 def constant(optimizer: Optimizer, epochs: int) -> Schedule:
     """The rate stays as it is."""
-    return _blind(LambdaLR(optimizer, _one))
+    return Schedule(optimizer, lambda own: LambdaLR(own, _one))
 
 
 def plateau(optimizer: Optimizer, epochs: int, *, patience: int = 10, factor: float = 0.1) -> Schedule:
     """The rate is multiplied by `factor` after `patience` epochs without a lower validation loss."""
-    scheduler = ReduceLROnPlateau(optimizer, mode="min", factor=factor, patience=patience)
-    return Schedule(scheduler, scheduler.step)
+    return Schedule(
+        optimizer, lambda own: ReduceLROnPlateau(own, mode="min", factor=factor, patience=patience), sees_loss=True
+    )
 
 
 def cosine(
@@ -54,17 +70,12 @@ def cosine(
     Epoch e < warmup: start + (1 - start) e / warmup, `start` being 1 / (warmup + 1) where it is None; later, with
     s = (e - warmup) / (epochs - warmup), final + (1 - final) (1 + cos(pi s)) / 2.
     """
-    return _blind(LambdaLR(optimizer, _half_cosine(epochs, warmup, start, final)))
+    return Schedule(optimizer, lambda own: LambdaLR(own, _half_cosine(epochs, warmup, start, final)))
 
 
 def step(optimizer: Optimizer, epochs: int, *, every: int, factor: float = 0.1) -> Schedule:
     """The rate is multiplied by `factor` every `every` epochs."""
-    return _blind(StepLR(optimizer, step_size=every, gamma=factor))
-
-
-def _blind(scheduler: LRScheduler) -> Schedule:
-    """A schedule that does not look at the loss."""
-    return Schedule(scheduler, lambda loss: scheduler.step())
+    return Schedule(optimizer, lambda own: StepLR(own, step_size=every, gamma=factor))
 
 
 def _one(epoch: int) -> float:

@@ -75,6 +75,7 @@ class Stepper:
                 index=index,
                 blocks=output.blocks,
                 rerun=output.rerun,
+                samples=None if weight else 0,  # the one sample of a process without any, see `cut`
             )
             loss = self._task.loss(output.logits, batch.target)
             total = loss + self._modulation.penalty(step)

@@ -98,3 +98,9 @@ def test_spec_and_implementation_agree_which_transforms_are_random_and_which_sta
     spec, made = specs("transforms")[kind], implementation(TABLES["transforms"][kind])
     assert spec.augments == made.augments
     assert spec.front_end == issubclass(made, FrontEnd)
+
+
+@pytest.mark.parametrize(("kind", "spec"), [(kind, spec) for kind, spec in specs("sources").items() if spec.names])
+def test_the_modalities_that_a_source_is_known_to_have_are_those_it_reads(kind: str, spec: Any) -> None:
+    source = implementation(TABLES["sources"][kind])()
+    assert sorted(spec.names) == sorted(source.modalities)

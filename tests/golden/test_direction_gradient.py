@@ -8,6 +8,10 @@ from torch import nn
 from torch.nn import functional
 
 from cggm_pipeline.modulations import CGGM, Parts, Step, accuracy
+from cggm_pipeline.tasks.losses.cross_entropy_dice import CrossEntropyDice
+from cggm_pipeline.tasks.losses.lovasz import Lovasz
+from cggm_pipeline.tasks.losses.smp_loss import SMPLoss
+from cggm_pipeline.tasks.segmentation import Segmentation
 
 LAM = 0.7
 
@@ -46,6 +50,13 @@ def convolution_case():
     return encoders, fusion, head, classifiers, inputs, torch.randint(3, (2, 6, 6)), None
 
 
+def coarse_case():
+    """Segmentation: z and the logits are half as large as the mask, in one direction not even by a whole number."""
+    encoders, fusion, head, classifiers, _, _, _ = convolution_case()
+    inputs = {"a": torch.randn(2, 2, 6, 4).double(), "b": torch.randn(2, 1, 6, 4).double()}
+    return encoders, fusion, head, classifiers, inputs, torch.randint(3, (2, 12, 11)), None
+
+
 def forward(encoders, fusion, head, inputs):
     features = {name: encoders[name](x) for name, x in inputs.items()}
     fused = fusion(torch.cat(list(features.values()), 1))
@@ -63,30 +74,38 @@ def double_backward(loss, head, own, coefficients, places, parameters):
     return value, torch.autograd.grad(loss + LAM * value, parameters)
 
 
-@pytest.mark.parametrize("case", [vector_case, block_case, convolution_case])
-def test_equals_double_backward(case):
+MASKS = Segmentation(3, loss=CrossEntropyDice(class_weights=[0.2, 0.5, 0.3]))
+
+
+@pytest.mark.parametrize(
+    ("case", "criterion", "score"),
+    [
+        *[(case, functional.cross_entropy, accuracy) for case in (vector_case, block_case, convolution_case)],
+        (coarse_case, MASKS.loss, MASKS.score),
+        (coarse_case, Segmentation(3, loss=Lovasz()).loss, MASKS.score),
+        (coarse_case, Segmentation(3, loss=SMPLoss(loss="tversky", alpha=0.3, beta=0.7)).loss, MASKS.score),
+    ],
+    ids=["vector", "block", "convolution", "coarse", "coarse-lovasz", "coarse-tversky"],
+)
+def test_equals_double_backward(case, criterion, score):
     torch.manual_seed(0)
     encoders, fusion, head, classifiers, inputs, target, places = case()
     network = nn.ModuleList([*encoders.values(), fusion, head]).double()
-    cggm = CGGM(
-        Parts(encoders), classifiers, head, functional.cross_entropy, accuracy, preset="paper", lam=LAM, rho=None
-    )
+    cggm = CGGM(Parts(encoders), classifiers, head, criterion, score, preset="paper", lam=LAM, rho=None)
     cggm.double()
 
     features, fused, logits = forward(encoders, fusion, head, inputs)
-    record = cggm.backward(
-        functional.cross_entropy(logits, target), Step(features, fused, logits, target, blocks=places)
-    )
+    record = cggm.backward(criterion(logits, target), Step(features, fused, logits, target, blocks=places))
 
     features, fused, logits = forward(encoders, fusion, head, inputs)
     own = {
         name: torch.autograd.grad(
-            functional.cross_entropy(classifiers[name](features[name].detach()), target), classifiers[name].head.weight
+            criterion(classifiers[name](features[name].detach()), target), classifiers[name].head.weight
         )[0]
         for name in encoders
     }
     b = {name: value.item() for name, value in record["B"].items()}
-    loss = functional.cross_entropy(logits, target)
+    loss = criterion(logits, target)
     value, expected = double_backward(loss, head, own, b, places, list(network.parameters()))
     assert record["l_gm"].item() == pytest.approx(value.item(), rel=1e-9)
     assert any(abs(x) > 0.05 for x in b.values())

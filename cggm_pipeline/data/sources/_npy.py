@@ -20,8 +20,9 @@ def read_npy(path: Path, name: str) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError, MemoryError, SyntaxError, OverflowError, TypeError) as error:
+        reason = str(error) if "allow_pickle" not in str(error) else "pickled objects, or not .npy at all"
         raise DataError(
-            f"{name}: error: it is not a plain .npy array ({error}). Pickled Python objects are never loaded: "
+            f"{name}: error: it is not a plain .npy array ({reason}). Pickled Python objects are never loaded: "
             f"fetch the file again, or have its owner save it with numpy.save(..., allow_pickle=False)"
         ) from error
     if not isinstance(array, np.ndarray):

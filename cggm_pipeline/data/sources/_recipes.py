@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cggm_pipeline.data.problems import Problems
+from cggm_pipeline.data.progress import shown
 from cggm_pipeline.data.rows import read_rows
 from cggm_pipeline.data.sources._objects import Entry, read_again, read_objects
 from cggm_pipeline.errors import DataError
@@ -19,16 +20,48 @@ COLUMNS = ("image_name", "title", "class")
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """One sample: `image` is its file, from the folder; `text()` reads what is written; `place` is FILE:LINE."""
+class Listing:
+    """A file that says who is in a split; `name` stands for it in messages."""
 
+    path: Path
+    name: str
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One sample, small: there are 90,000. `file` is its image as listed ("" for the csv layout, whose ids are files).
+
+    `words`: what is written, where it is held; else it is at `start` in the listing, `size` bytes long.
+    """
+
+    listing: Listing
+    line: int
     id: str
     label: str
-    split: str
-    image: str
-    place: str
     blank: bool
-    text: Callable[[], str]
+    file: str = ""
+    words: str | None = None
+    start: int = 0
+    size: int = 0
+
+    @property
+    def split(self) -> str:
+        return self.listing.split
+
+    @property
+    def place(self) -> str:
+        """FILE:LINE."""
+        return f"{self.listing.name}:{self.line}"
+
+    @property
+    def image(self) -> str:
+        """Its image file, from the folder."""
+        return self.file or f"images/{self.split}/{self.label}/{self.id}"
+
+    def text(self) -> str:
+        """What is written, read again from the listing where it is not held."""
+        return self.words if self.words is not None else _text(read_again(self.listing.path, self.start, self.size))
 
 
 def read_recipes(folder: Path, name: str, problems: Problems) -> tuple[list[Recipe], dict[str, Path]]:
@@ -58,35 +91,36 @@ def _one_of(folder: Path, name: str, files: list[str]) -> str:
     return there[0] if there else ""
 
 
-Layout = Callable[[Path, str, str, Problems], Iterator[Recipe]]
+Layout = Callable[[Listing, Problems], Iterator[Recipe]]
 
 
 def _read(
     folder: Path, name: str, found: Mapping[str, str], layout: Layout, problems: Problems
 ) -> tuple[list[Recipe], dict[str, Path]]:
-    files = {f"{name}/{file}": folder / file for file in found.values() if file}
+    listings = [Listing(folder / file, f"{name}/{file}", split) for split, file in found.items() if file]
     recipes: list[Recipe] = []
-    for split, file in found.items():
-        if file:
-            recipes += layout(folder / file, f"{name}/{file}", split, problems)
-    return recipes, files
+    for listing in listings:
+        before = len(recipes), problems.count
+        recipes += shown(layout(listing, problems), f"read {listing.name}")
+        if (len(recipes), problems.count) == before:
+            raise DataError(f"{listing.name}: error: it names no recipe; fetch the file again")
+    return recipes, {listing.name: listing.path for listing in listings}
 
 
-def _json_recipes(path: Path, name: str, split: str, problems: Problems) -> Iterator[Recipe]:
-    for entry in read_objects(path, name):
-        place = f"{name}:{entry.line}"
+def _json_recipes(listing: Listing, problems: Problems) -> Iterator[Recipe]:
+    for entry in read_objects(listing.path, listing.name):
         try:
-            yield _recipe(entry, place, split, path)
+            yield _recipe(entry, listing)
         except ValueError as error:
-            problems.add(place, str(error))
+            problems.add(f"{listing.name}:{entry.line}", str(error))
 
 
-def _recipe(entry: Entry, place: str, split: str, path: Path) -> Recipe:
+def _recipe(entry: Entry, listing: Listing) -> Recipe:
     content = entry.content
-    key, label = _word(content, "id"), _word(content, "label")
+    key, label = _word(content, "id"), sys.intern(_word(content, "label"))
     image = _word(content, "img_path", "img")
     blank = not _text(content).strip()
-    return Recipe(key, label, split, image, place, blank, partial(_text_at, path, entry.start, entry.size))
+    return Recipe(listing, entry.line, key, label, blank, image, start=entry.start, size=entry.size)
 
 
 def _word(content: Mapping[str, Any], *names: str) -> str:
@@ -111,16 +145,11 @@ def _text(content: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def _text_at(path: Path, start: int, size: int) -> str:
-    return _text(read_again(path, start, size))
-
-
-def _csv_recipes(path: Path, name: str, split: str, problems: Problems) -> Iterator[Recipe]:
-    for row in read_rows(path, name, ",", COLUMNS, problems, header=False):
+def _csv_recipes(listing: Listing, problems: Problems) -> Iterator[Recipe]:
+    for row in read_rows(listing.path, listing.name, ",", COLUMNS, problems, header=False):
         image, title, label = (row.cells[column].strip() for column in COLUMNS)
-        place = f"{name}:{row.line}"
         if not image.isprintable() or not label.isprintable() or not image or not label or "/" in image + label:
+            place = f"{listing.name}:{row.line}"
             problems.add(place, f"{image[:50]!r} and {label[:50]!r} are not the name of an image and of a class")
             continue
-        file = f"images/{split}/{label}/{image}"
-        yield Recipe(image, label, split, file, place, not title, partial(str, title))
+        yield Recipe(listing, row.line, image, sys.intern(label), not title, words=title)

@@ -35,6 +35,16 @@ BROKEN = (
     *(pickle.UnpicklingError, EOFError, MemoryError, StructError, AssertionError, OverflowError),
     *(ValueError, TypeError, AttributeError, LookupError, NotImplementedError),
 )
+OTHERS = {
+    b"PK": "a zip archive (torch.save? a download to unpack?)",
+    b"\x1f\x8b": "packed with gzip: unpack it first",
+    b"7z\xbc\xaf": "packed with 7z: unpack it first",
+    b"Rar!": "packed with rar: unpack it first",
+    b"\x89HDF": "an HDF5 file",
+    b"<": "a web page (a sign-in, or a message of the server)",
+    b"version https://git-lfs": "what Git LFS leaves in place of a file: `git lfs pull` fetches it",
+}
+"""What people fetch in place of a pickle, by how it begins."""
 CORES = ("core", "_core")
 """numpy 1 and numpy 2 call the same rooms numpy.core and numpy._core."""
 
@@ -94,7 +104,13 @@ def _dispatch() -> dict[int, Callable[[Any], None]]:
         if opcode.name in HANDLED.split()
     }
     handled.update(REDUCE=Unpickler.call, BUILD=Unpickler.fill)
-    return {ord(opcode.code): handled.get(opcode.name, refused(opcode.name)) for opcode in pickletools.opcodes}
+    known = {ord(opcode.code): handled.get(opcode.name, refused(opcode.name)) for opcode in pickletools.opcodes}
+    return {code: known.get(code, unknown) for code in range(256)}
+
+
+def unknown(_: Any) -> None:
+    """What runs where a byte is no instruction at all."""
+    raise pickle.UnpicklingError("it has bytes that no pickle has")
 
 
 def refused(instruction: str) -> Callable[[Any], None]:
@@ -135,16 +151,25 @@ class Bounded:
         return line
 
 
+def _other(start: bytes) -> str:
+    """What a file that begins like this is instead of a pickle; "" where it may be one."""
+    if not start:
+        return "empty"
+    return next((what for mark, what in OTHERS.items() if start.lstrip().startswith(mark)), "")
+
+
 def unpickled(path: Path, name: str) -> Any:
     """What the pickle `path` holds: dict, list, tuple, str, bytes, numbers, None and, for numpy arrays, `Stored`.
 
     The file is read once and needs about its own size of memory (twice that for protocol 2 and older, which Python 2
     wrote). `name` stands for it in messages. DataError where it is missing, damaged, or asks for anything else.
     """
+    if path.exists() and not path.is_file():
+        raise DataError(f"{name}: error: it is not a file. Put the pickle itself there")
     try:
         with path.open("rb") as stream:
-            if stream.read(2) == b"PK":
-                raise DataError(f"{name}: error: it is a zip archive (torch.save? a download to unpack?), not a pickle")
+            if other := _other(stream.read(64)):
+                raise DataError(f"{name}: error: it is {other}, not a pickle")
             stream.seek(0)
             return Unpickler(stream).load()
     except ForbiddenError as error:

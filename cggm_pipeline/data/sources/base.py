@@ -25,7 +25,8 @@ class Raw(ABC):
     where samples belong together: a split never cuts through a group. `banner`: said above everything that is computed
     from these data ("made by cggm twin"), empty for real ones. `notes`: what a person should know about what was read
     (values that were replaced, say), a line each; complete once all samples were read. `left_out`: after
-    `kept`, a line for every sample that is left out because it is damaged.
+    `kept`, a line for every sample that is left out because it is damaged. `unit_bytes`: about how much memory reading
+    one of the `units` takes at its peak, where that is much: fewer threads read then.
     """
 
     ids: Sequence[str]
@@ -36,6 +37,7 @@ class Raw(ABC):
     groups: Sequence[str] | None = None
     banner: str = ""
     left_out: Sequence[str] = ()
+    unit_bytes: int = 0
 
     @property
     def notes(self) -> Sequence[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from cggm_pipeline.data import threads
 from cggm_pipeline.data.manifest import Form
 from cggm_pipeline.data.problems import Problems
+from cggm_pipeline.data.progress import shown
 from cggm_pipeline.data.sources._brats_case import CONTRASTS, Case, Scan, Size, classes
 from cggm_pipeline.data.sources._brats_folder import find
 from cggm_pipeline.data.sources.base import Raw, Source, Value
@@ -62,7 +63,7 @@ class BraTS(Source):
         cases = find(root / pure, self.path, problems)
         entries: list[_Entry] = []
         indexed = threads.in_order(lambda case: self._index(case, plane), cases)
-        for case, entry in zip(cases, indexed, strict=True):
+        for case, entry in zip(cases, shown(indexed, "read segmentations", len(cases)), strict=True):
             if isinstance(entry, str):
                 problems.add(case.place, entry)
             else:
@@ -112,6 +113,7 @@ class _Slices(Raw):
         self.ids = [f"{case}/{z:0{digits}d}" for case, z in zip(self.groups, self.position.tolist(), strict=True)]
         self.labels = [""] * len(self.ids)
         self.files = {name: path for entry in entries for name, path in entry.case.files.items()}
+        self.unit_bytes = max((_bytes(entry) for entry in entries), default=0)
         self._open = threading.local()
         self._without: dict[str, int] = {}
 
@@ -153,6 +155,13 @@ class _Slices(Raw):
 
     def place(self, index: int) -> str:
         return self.entries[int(self.owner[index])].case.place
+
+
+def _bytes(entry: _Entry) -> int:
+    """Of memory while a case is read: its scan (four times 16 bits and a label a voxel), a volume being unpacked (5),
+    and the slices that were chosen as they are handed over (four times 32 bits and a label)."""
+    height, width, depth = entry.size
+    return height * width * (14 * depth + 17 * len(entry.positions))
 
 
 def _plane(forms: Mapping[str, Form]) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from cggm_pipeline.data.manifest import Form
 from cggm_pipeline.data.pictures import examine
 from cggm_pipeline.data.problems import SHOWN, Problems
 from cggm_pipeline.data.progress import shown
+from cggm_pipeline.data.sources._files import FilesBelow
 from cggm_pipeline.data.sources._recipes import Recipe, read_recipes
 from cggm_pipeline.data.sources.base import Raw, Source, Value
 from cggm_pipeline.data.statistics import Part
@@ -51,6 +52,8 @@ class Food101(Source):
 
 
 class _Recipes(Raw):
+    """Small where there are many: a few hundred bytes a recipe, and paths are made when they are needed."""
+
     def __init__(
         self,
         source: Food101,
@@ -61,17 +64,19 @@ class _Recipes(Raw):
         problems: Problems,
     ) -> None:
         self.source = source
+        self.folder = folder
         self.recipes = recipes
         self.form = form
         self.banner = banner(folder)
         self.ids = [recipe.id for recipe in recipes]
         self.labels = [recipe.label for recipe in recipes]
         self.splits: list[str] = [recipe.split for recipe in recipes]
-        self.images = [self._image(folder, index, problems) for index in range(len(recipes))]
+        listed = shown(recipes, "find images", len(recipes))
+        images = [recipe.image for recipe in listed if self._found(recipe, problems)]
         self._check_unique(problems)
-        there = {recipe.image: path for recipe, path in zip(recipes, self.images, strict=True) if path.is_file()}
-        self.files = {**files, **{f"{source.path}/{image}": path for image, path in there.items()}}
-        self.sound: dict[int, tuple[int, Part | None]] = {}
+        self.files = FilesBelow(files, folder, source.path, images)
+        self.sizes = np.full(len(recipes), -1, np.int64)  # of images that were decoded
+        self.moments = np.zeros((len(recipes), 1 + 2 * (form.shape[0] or 0)))  # their parts in the statistics
 
     def place(self, index: int) -> str:
         return f"{self.recipes[index].place} ({self.ids[index]})"
@@ -85,7 +90,7 @@ class _Recipes(Raw):
                 left_out.append(f"{self.place(index)}: {result}")
                 kept[index] = ""
             else:
-                self.sound[index] = result
+                self._note(index, *result)
         self.left_out = left_out
         if len(left_out) > self.source.broken * len(kept):
             raise DataError(self._too_many(left_out, len(kept)))
@@ -94,20 +99,33 @@ class _Recipes(Raw):
     def sample(self, index: int, members: np.ndarray) -> Mapping[str, Value]:
         image = self.recipes[index].image
         try:
-            data = self.images[index].read_bytes()
+            data = self._path(self.recipes[index]).read_bytes()
         except OSError as error:
             raise ValueError(f"image: {image} cannot be read ({error.strerror})") from error
-        size, part = self.sound.get(index, (None, None))
-        if size not in (None, len(data)):
+        size = int(self.sizes[index])
+        if size not in (-1, len(data)):
             raise ValueError(f"image: {image} changed while it was read. Prepare again")
-        return {"image": data if size is None else Picture.of(data, part), "text": self.recipes[index].text()}
+        return {"image": data if size < 0 else Picture.of(data, self._part(index)), "text": self.recipes[index].text()}
 
-    def _image(self, folder: Path, index: int, problems: Problems) -> Path:
+    def _path(self, recipe: Recipe) -> Path:
+        return Path(below(self.folder, recipe.image, self.source.path))
+
+    def _found(self, recipe: Recipe, problems: Problems) -> bool:
         try:
-            return Path(below(folder, self.recipes[index].image, self.source.path))
+            return self._path(recipe).is_file()
         except ValueError as error:
-            problems.add(self.place(index), f"the image: {error}")
-            return folder
+            problems.add(f"{recipe.place} ({recipe.id})", f"the image: {error}")
+            return False
+
+    def _note(self, index: int, size: int, part: Part | None) -> None:
+        self.sizes[index] = size
+        if part is not None:
+            self.moments[index] = np.concatenate([[part[0]], part[1], part[2]])
+
+    def _part(self, index: int) -> Part | None:
+        number, *rest = self.moments[index]
+        mean, squares = np.split(np.array(rest), 2)
+        return (int(number), mean, squares) if number else None
 
     def _check_unique(self, problems: Problems) -> None:
         """No id twice, and no image in two splits: what is tested was never trained on."""
@@ -124,7 +142,7 @@ class _Recipes(Raw):
         recipe = self.recipes[index]
         if recipe.blank:
             return "it has no text"
-        path = self.images[index]
+        path = self._path(recipe)
         if not path.is_file():
             return f"the image {recipe.image} does not exist"
         return examine(path, self.form, measure=measure)

@@ -18,9 +18,16 @@ def mark(folder: Path, kind: str, seed: int) -> None:
 
 
 def banner(raw: Path) -> str:
-    """What stands above everything computed from the raw file or folder `raw`: "" where it is not marked."""
+    """What stands above everything computed from the raw file or folder `raw`: "" where it is not marked.
+
+    It goes to terminals and pages, so only what prints of it; and a mark that is a link is not followed.
+    """
     file = (raw if raw.is_dir() else raw.parent) / NAME
-    return _lines(file)[0][:200] if file.is_file() else ""
+    if file.is_symlink() or not file.is_file():
+        return f"marked by {NAME}: no real data, no result" if file.is_symlink() else ""
+    with file.open("rb") as stream:
+        line = stream.read(2000).decode("utf-8", "replace").strip().partition("\n")[0]
+    return "".join(character for character in line if character.isprintable())[:200] or f"marked by {NAME}"
 
 
 def foreign(folder: Path) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from pyarrow import parquet
 
 from cggm_pipeline.build import build
 from cggm_pipeline.build.train import train
+from cggm_pipeline.cli import train_
 from cggm_pipeline.cli.predict_ import command as predict_command
+from cggm_pipeline.data.manifest import Manifest
 from cggm_pipeline.errors import BuildError, CggmError, DataError
 from cggm_pipeline.spec import Project, load_experiment
 
@@ -95,3 +99,27 @@ def test_a_bad_csv_is_told_by_line(project, tmp_path, invoke):
             "--out",
             str(tmp_path / "p.csv"),
         )
+
+
+def branded(path, banner):
+    """The manifest at `path`, as if its data had been made up."""
+    manifest = Manifest.parse(path.read_text())
+    path.write_text(replace(manifest, banner=banner, digest="").dump())
+
+
+def test_what_is_predicted_of_made_up_data_says_so(trained, project, tmp_path, invoke):
+    banner = "made by `cggm twin digits` with seed 0: no real data, no result"
+    arguments = ("data/prepared/digits", "--out", str(tmp_path / "p.csv"))
+    assert "no real data" not in invoke(predict_command, str(trained), *arguments).output
+    run = shutil.copytree(trained, tmp_path / "run")
+    branded(run / "train" / "manifest.json", banner)
+    result = invoke(predict_command, str(run), *arguments)
+    assert result.exit_code == 0, result.output
+    assert banner in result.stderr.splitlines()
+
+
+def test_the_table_of_train_says_that_data_are_made_up(trained, project, tmp_path, capsys):
+    run = shutil.copytree(trained, tmp_path / "run")
+    branded(run / "train" / "manifest.json", "made by `cggm twin digits` [with] seed 0")
+    train_._report(run, project, {0: {"status": "failed"}}, "cpu")
+    assert capsys.readouterr().out.startswith("made by `cggm twin digits` [with] seed 0\n")

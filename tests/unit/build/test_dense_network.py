@@ -206,3 +206,31 @@ def test_the_account_of_a_network_is_printed(capsys: pytest.CaptureFixture[str])
     assert parameter_counts.show("mosi")
     told = capsys.readouterr().out
     assert all(number in told for number in ("371,721", "123,603", "118,683", "-4,920"))
+
+
+def test_classifiers_read_whole_pyramids_cut_from_the_graph() -> None:
+    """No level of the released preset's classifiers reaches an encoder; in `stable` each reaches its own."""
+    reached = {}
+    for preset in ("released", "stable"):
+        made = build_network(segmenter(modulation={"kind": "cggm", "preset": preset}), scans(), seed=0)
+        for _ in range(2):  # `stable` lets nothing through before it has seen a score
+            out = made.network(inputs())
+            step = Step(out.features, out.fused, out.logits, masks())
+            penalty = made.modulation.penalty(step)
+            assert isinstance(penalty, Tensor)
+            made.network.zero_grad()
+            penalty.backward()
+            made.modulation.modulate_(step)
+        parameters = list(made.network.encoders.parameters())
+        reached[preset] = [p.grad is not None and bool(p.grad.any()) for p in parameters]
+    assert not any(reached["released"])
+    assert sum(reached["stable"]) > 0.5 * len(reached["stable"])
+
+
+def test_classifiers_of_one_shape_start_apart() -> None:
+    made = build_network(segmenter(modulation={"kind": "cggm", "preset": "released"}), scans(), seed=0)
+    heads = [head.weight for head in made.modulation.classifiers.heads().values()]  # type: ignore[union-attr]
+    assert not torch.equal(heads[0], heads[1])
+    again = build_network(segmenter(modulation={"kind": "cggm", "preset": "released"}), scans(), seed=0)
+    found = again.modulation.classifiers.heads().values()  # type: ignore[union-attr]
+    assert all(torch.equal(one.weight, other) for one, other in zip(found, heads, strict=True))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from cggm_pipeline.build.task import build_task
+from cggm_pipeline.build.training import build_options
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.spec import Dataset, Experiment
 
@@ -72,3 +73,11 @@ def test_balanced_weights_are_by_training_pixels():
 def test_masks_need_a_segmentation_and_a_segmentation_needs_masks():
     with pytest.raises(BuildError, match="classification needs a dataset with target kind 'classes'"):
         built({"kind": "classification"})
+
+
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_the_classifiers_rate_is_scheduled_or_not(scheduled):
+    spec = experiment()
+    own = spec.classifiers.model_copy(update={"scheduled": scheduled, "lr": 0.3})
+    options = build_options(spec.model_copy(update={"classifiers": own}), built(), seed=0)
+    assert options.classifiers == {"lr": 0.3, "weight_decay": 0.0, "scheduled": scheduled}

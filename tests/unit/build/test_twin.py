@@ -141,6 +141,47 @@ def test_a_name_that_is_wrong(project: Path) -> None:
     assert "'digits_two_view' has no twin" in told
 
 
+def test_a_name_like_nothing(project: Path) -> None:
+    told = run("twin", "imagenet21k", "data/twins/x", code=1)
+    assert told.startswith("error: there is no table and no dataset 'imagenet21k'\n  (allowed: ")
+
+
+@pytest.mark.parametrize("name", ["mosi-twin", "mosei-twin"])
+def test_a_twin_has_no_twin(project: Path, name: str) -> None:
+    real = name.removesuffix("-twin")
+    run("twin", real, f"data/twins/{real}")
+    before = files(project)
+    told = run("twin", name, "data/twins/again", code=1)
+    assert f"error: '{name}' is a twin itself" in told
+    assert f"cggm twin {real} data/twins/{real}" in told
+    assert files(project) == before
+
+
+def test_a_twin_without_its_files_says_how_they_are_made_again(project: Path) -> None:
+    run("twin", "mosi", "data/twins/mosi")
+    shutil.rmtree(project / "data/twins/mosi")
+    told = run("prepare", "mosi-twin", code=1)
+    assert "source.path: data/twins/mosi/mosi_data.pkl does not exist" in told
+    assert "write it again: `cggm twin mosi data/twins/mosi`" in told
+    assert "mosi-twin-twin" not in told
+    assert "import-url" not in told
+
+
+def test_a_mark_that_is_hostile_prints(project: Path) -> None:
+    folder = project / "data/raw"
+    folder.mkdir(parents=True)
+    mark = folder / marker.NAME
+    mark.write_bytes(b"\x1b[31mred\x00 <b>\xff\xe2\x80\xae" + b"x" * 10**6)
+    assert marker.banner(folder).isprintable()
+    assert marker.banner(folder).startswith("[31mred <b>")
+    assert len(marker.banner(folder)) == 200
+    mark.write_text("\x07\n")
+    assert marker.banner(folder) == "marked by TWIN.txt"
+    mark.unlink()
+    mark.symlink_to("/etc/passwd")
+    assert marker.banner(folder) == "marked by TWIN.txt: no real data, no result"
+
+
 def test_a_writer_that_fails_leaves_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(folder: Path, *, seed: int) -> None:
         (folder / "half").write_text("half")

@@ -57,6 +57,26 @@ def test_documents_and_their_sections_are_explained_too(name: str, words: tuple[
     assert all(word in text for word in words)
 
 
+@pytest.mark.parametrize(
+    ("kind", "read"),
+    [("transforms/tokenise", "text"), ("encoders/text", "token ids (T)"), ("encoders/smp", "(C, H, W)")],
+)
+def test_what_a_kind_reads(kind: str, read: str) -> None:
+    assert f"  {'reads':<13}{read}\n" in run("explain", kind)
+
+
+def test_published_data_say_their_modalities_terms_and_page() -> None:
+    text = run("explain", "brats")
+    for line in (
+        "modalities   flair, t1, t1ce, t2",
+        "terms        the challenge's terms",
+        "page         docs/data/brats.md",
+    ):
+        assert f"  {line}" in text
+    assert "https://www.synapse.org/brats2021" in text
+    assert "page" not in run("explain", "digits_two_view")
+
+
 @pytest.mark.parametrize("kind", specs("modulations"))
 def test_a_method_says_where_it_is_from_and_what_it_costs(kind: str) -> None:
     spec = specs("modulations")[kind]

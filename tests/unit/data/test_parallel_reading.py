@@ -59,7 +59,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path, monkey
     monkeypatch.setattr(writing, "CHUNK_ROWS", 7)
     digests, most = set(), []
     for number in (1, 2, 5):
-        monkeypatch.setattr(threads, "number", lambda number=number: number)
+        monkeypatch.setattr(threads, "number", lambda piece=0, number=number: number)
         raw = Units(60)
         manifest = write(tmp_path / str(number), content(raw))
         most.append(raw.most)
@@ -72,7 +72,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path, monkey
 
 
 def test_faults_come_in_the_order_of_the_samples_and_all_are_counted(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(threads, "number", lambda: 4)
+    monkeypatch.setattr(threads, "number", lambda piece=0: 4)
     seen: list[int] = []
     with pytest.raises(DataError) as caught:
         write(tmp_path / "units", content(Units(60, frozenset({0, 1, 8, 33, 58}))), seen.append)
@@ -90,7 +90,7 @@ def test_faults_come_in_the_order_of_the_samples_and_all_are_counted(tmp_path: P
 
 
 def test_an_error_that_is_no_fault_of_a_sample_ends_it_at_once(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(threads, "number", lambda: 2)
+    monkeypatch.setattr(threads, "number", lambda piece=0: 2)
     raw = Units(300)
     read: list[int] = []
 
@@ -139,7 +139,7 @@ class Volumes(Raw):
 
 
 def test_memory_does_not_grow_with_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "number", lambda: 2)
+    monkeypatch.setattr(threads, "number", lambda piece=0: 2)
     monkeypatch.setattr(writing, "CHUNK_BYTES", 2**20)
     peaks = []
     for number in (6, 24):
@@ -187,3 +187,23 @@ def test_units_that_lose_a_sample_are_a_fault_of_the_source(tmp_path: Path) -> N
     raw.units = lambda members: [members[:-1]]  # type: ignore[method-assign]
     with pytest.raises(AssertionError, match=r"Units\.units does not give the samples of train in order"):
         write(tmp_path / "units", content(raw))
+
+
+def test_fewer_threads_read_where_pieces_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: range(64))
+    monkeypatch.setattr(threads, "_memory", lambda: 2**33)  # 8 GiB: 1 GiB for pieces
+    assert threads.number() == threads.number(10**6) == 8
+    assert threads.number(2**28) == 3  # and a fourth piece that waits
+    assert threads.number(2**40) == 1
+    monkeypatch.setattr(threads, "_memory", lambda: 2**37)
+    assert threads.number(2**28) == 8
+    monkeypatch.setattr(threads, "_memory", lambda: 2**20)
+    assert threads.number(2**28) == 3
+
+
+def test_units_are_read_by_as_many_threads_as_their_size_allows(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: range(8))
+    raw = Units(60)
+    raw.unit_bytes = 2**60
+    write(tmp_path / "units", content(raw))
+    assert raw.most == 1

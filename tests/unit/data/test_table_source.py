@@ -325,7 +325,7 @@ def test_changed_raw_files_are_noticed_and_named(table: Table, capsys: pytest.Ca
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_spoilt_table_is_prepared_or_refused_with_its_place(tmp_path_factory, data) -> None:
     """Any bytes in the place of some of the table's bytes: valid, or a DataError; never another exception."""
     root = tmp_path_factory.getbasetemp() / "spoilt"

@@ -77,6 +77,9 @@ def test_aspp_replaces_the_last_map_and_has_the_paper_s_size() -> None:
         m.dilation[0] for m in encoder.aspp.modules() if isinstance(m, torch.nn.Conv2d) and m.kernel_size[0] == 3
     ]
     assert dilations == list(rates)
+    for rate in (0.5, 0.2):
+        aspp = SMP((1, 64, 64), model=TINY, aspp=8, aspp_dropout=rate).aspp
+        assert [m.p for m in aspp.modules() if isinstance(m, torch.nn.Dropout)] == [rate]
     assert maps(SMP((1, 64, 64), model=TINY, aspp=8, output_stride=16))[-1].shape == (2, 8, 4, 4)
 
 

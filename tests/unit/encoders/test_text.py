@@ -166,6 +166,34 @@ def test_code_and_pickles_in_a_folder_are_refused(bert: BertModel, project: Path
     assert not (project / "ran").exists()
 
 
+@pytest.mark.parametrize("part", ["x.bin", "../x.safetensors", "/etc/passwd"])
+def test_a_list_of_parts_names_safetensors_beside_it(bert: BertModel, project: Path, part: str) -> None:
+    folder = project / "models/bert"
+    (folder / "model.safetensors").unlink()
+    torch.save({"a": torch.ones(1)}, folder / "x.bin")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": {"a": part}}))
+    with pytest.raises(BuildError, match="is no safetensors file beside it") as caught:
+        Text((None,), model="models/bert", width=16)
+    assert "weights_only" not in str(caught.value)
+
+
+def test_links_out_of_the_project_are_refused(bert: BertModel, project: Path, tmp_path_factory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "model.safetensors"
+    file = project / "models/bert/model.safetensors"
+    outside.write_bytes(file.read_bytes())
+    file.unlink()
+    file.symlink_to(outside)
+    with pytest.raises(BuildError, match=r"models/bert/model\.safetensors leaves the project through a link"):
+        Text((None,), model="models/bert", width=16)
+
+
+def test_a_local_model_is_not_to_be_fetched(bert: BertModel, project: Path) -> None:
+    (project / "models/bert/config.json").write_text("{nope")
+    with pytest.raises(BuildError, match="Save the model there again with save_pretrained") as caught:
+        Text((None,), model="models/bert", width=16)
+    assert "hf download" not in str(caught.value)
+
+
 def test_garbage_weights_are_named(bert: BertModel, project: Path) -> None:
     (project / "models" / "bert" / "model.safetensors").write_bytes(b"no tensors")
     with pytest.raises(BuildError, match="cannot make 'models/bert'"):
@@ -191,6 +219,18 @@ def test_the_finished_mask_says_what_the_plain_one_does(family: str, project: Pa
         expected = model(input_ids=IDS, attention_mask=(~MASK).long()).last_hidden_state
         states = Text((None,), model="model", width=16).eval()(Input(IDS, MASK)).tensor
     torch.testing.assert_close(states[~MASK], expected[~MASK], rtol=1e-5, atol=1e-6)
+
+
+def test_positions_are_counted_from_the_first_token_that_is_there(project: Path) -> None:
+    """RoBERTa counts them by its padding id, whatever stands where the mask says that nothing does."""
+    torch.manual_seed(0)
+    model = RobertaModel(RobertaConfig(**SIZES, pad_token_id=1, max_position_embeddings=12)).eval()
+    model.save_pretrained(project / "models" / "roberta")
+    encoder = Text((None,), model="models/roberta", width=16).eval()
+    with torch.no_grad():
+        expected = model(input_ids=IDS[:1, 1:]).last_hidden_state
+        found = encoder(Input(torch.tensor([[0, 0, *IDS[0, 1:]]]), torch.tensor([[True] * 2 + [False] * 4]))).tensor
+    torch.testing.assert_close(found[:, 2:], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_other_families_roberta_gpt_and_no_t5(project: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +23,7 @@ from cggm_pipeline.evaluation.predictors.plain import evaluating, fitting, predi
 from cggm_pipeline.evaluation.probes import classify, probe_all, regress
 from cggm_pipeline.layers.features import Features, Output
 from cggm_pipeline.tasks.classification import Classification
+from cggm_pipeline.tasks.segmentation import Segmentation
 
 
 class Samples:
@@ -143,6 +147,55 @@ def test_a_batch_is_as_large_as_its_inputs_allow(forms, expected):
     assert fitting(data) == expected
 
 
+class Scans:
+    """200 slices of 128 x 128 in cases of ten, made when they are asked for; notes what is resident meanwhile."""
+
+    modalities, number, side = ("a",), 200, 128
+
+    def __init__(self) -> None:
+        self.split = SimpleNamespace(groups=[f"case-{index // 10}" for index in range(self.number)])
+        self.handed: list[weakref.ref] = []
+        self.resident: list[int] = []
+
+    def batches(self, batch_size, *, train=False):
+        for start in range(0, self.number, batch_size):
+            rows = torch.arange(start, min(start + batch_size, self.number))
+            target = torch.zeros(len(rows), self.side, self.side, dtype=torch.uint8)
+            target[:, 40:50, 40:50] = 1
+            image = target[:, None] + 0.05 * torch.randn(len(rows), 1, self.side, self.side)
+            self.handed += [weakref.ref(image), weakref.ref(target)]
+            self.resident.append(resident())
+            yield Batch({"a": Input(image)}, target, rows)
+            del image, target
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    statistics = Path("/proc/self/statm")
+    return int(statistics.read_text().split()[1]) * 4096 if sys.platform == "linux" else 0
+
+
+class Threshold(nn.Module):
+    """Logits of 8 classes: above a half is the first."""
+
+    def forward(self, inputs) -> Output:
+        image = inputs["a"].values
+        logits = torch.cat([0.5 - image, image - 0.5, image.new_full((len(image), 6, *image.shape[2:]), -9.0)], 1)
+        return Output({}, image, logits)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_segmentation_is_measured_in_the_memory_of_a_few_batches(full):
+    """105 MB of logits go by."""
+    data = Scans()
+    task = Segmentation(8, regions={"one": (1,)})
+    found = stream(Threshold(), task, data, full=full, batch_size=8).result()
+    assert found["dice"] == 1
+    assert found.get("hd95_one", 0) == 0
+    assert sum(reference() is not None for reference in data.handed) == 0
+    assert max(data.resident) - data.resident[3] < 40e6
+
+
 def test_features_are_pooled_over_what_is_there():
     tokens = torch.tensor([[[1.0], [3.0], [99.0]], [[2.0], [99.0], [99.0]]])
     padding = torch.tensor([[False, False, True], [False, True, True]])
@@ -150,6 +203,11 @@ def test_features_are_pooled_over_what_is_there():
     assert torch.equal(pooled(Features(tokens[:, :1])), torch.tensor([[1.0], [2.0]]))
     maps = [torch.ones(2, 3, 4, 4), 2 * torch.ones(2, 5, 2, 2)]
     assert pooled(Features(maps)).tolist() == [[1.0] * 3 + [2.0] * 5] * 2
+
+
+def test_pyramids_are_pooled_over_the_pixels_of_each_map():
+    maps = [torch.arange(16.0).view(1, 1, 4, 4), torch.zeros(1, 0, 2, 2), torch.tensor([[[[3.0]], [[-1.0]]]])]
+    assert torch.equal(pooled(Features(maps)), torch.tensor([[7.5, 3.0, -1.0]]))
 
 
 def test_features_of_a_split_are_in_its_order(samples):

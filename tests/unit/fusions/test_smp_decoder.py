@@ -29,12 +29,22 @@ def pyramid(widths: tuple[int, ...] = WIDTHS, size: int = 32, **changed: int) ->
     )
 
 
+def settings(module: torch.nn.Module) -> list[str]:
+    """Kernel, stride, padding, dilation, groups of every convolution; the dropouts."""
+    return [
+        str(each)
+        for each in module.modules()
+        if isinstance(each, torch.nn.Conv2d | torch.nn.modules.dropout._DropoutNd)
+    ]
+
+
 @pytest.mark.parametrize("decoder", MODELS)
 def test_it_is_smp_s_own_decoder(decoder: str) -> None:
     kind, options = MODELS[decoder]
     model = kind("tu-test_resnet", encoder_weights=None, in_channels=1, **options).eval()
     made = SMPDecoder({"a": tuple(model.encoder.out_channels)}, decoder=decoder).eval()  # type: ignore[arg-type]
     made.decoder.load_state_dict(model.decoder.state_dict())
+    assert settings(made.decoder) == settings(model.decoder)  # small maps do not tell one dilation from another
     with torch.no_grad():
         maps = model.encoder(torch.randn(2, 1, 64, 64))
         expected = model.decoder(maps)
@@ -104,6 +114,7 @@ def test_fewer_levels_take_the_last_of_smp_s_channels() -> None:
         (WIDTHS, {"decoder": "unet", "channels": (8, 4)}, "channels: 2 numbers for 5 blocks"),
         ((1,) * 7, {"decoder": "unet"}, "channels: write them out"),
         (WIDTHS, {"decoder": "fpn", "width": 100}, "width: fpn .* 100 is no multiple of 32"),
+        (WIDTHS, {"decoder": "fpn", "width": 48}, "width: fpn .* 48 is no multiple of 32"),
         ((1, 0, 4, 8), {"decoder": "fpn"}, "fpn adds up the last 4 maps, and one of them has no channels"),
         ((1, 4, 8), {"decoder": "segformer"}, "at least 4 maps, but the pyramids have 3"),
     ],
@@ -111,6 +122,23 @@ def test_fewer_levels_take_the_last_of_smp_s_channels() -> None:
 def test_what_cannot_be_built_is_said(widths: tuple[int, ...], options: dict[str, Any], message: str) -> None:
     with pytest.raises(BuildError, match=message):
         SMPDecoder({"a": widths}, **options)
+
+
+def test_each_side_is_looked_at() -> None:
+    given = {"a": Features([torch.randn(2, w, 32 >> k, max(32 >> k, 2)) for k, w in enumerate(WIDTHS)])}
+    with pytest.raises(BuildError, match=r"after \(2, 2\) comes \(1, 2\)"):
+        SMPDecoder({"a": WIDTHS}, decoder="fpn")(given)
+
+
+@pytest.mark.parametrize("decoder", MODELS)
+def test_it_starts_as_smp_s_does(decoder: str) -> None:
+    """Uniform after He for convolutions, and biases of zero (torch draws those)."""
+    torch.manual_seed(0)
+    for module in SMPDecoder({"a": WIDTHS}, decoder=decoder).modules():  # type: ignore[arg-type]
+        if isinstance(module, torch.nn.Conv2d):
+            bound = (6 / module.weight[0].numel()) ** 0.5
+            assert 0.8 * bound < module.weight.abs().max() <= bound
+            assert module.bias is None or not module.bias.any()
 
 
 @pytest.mark.parametrize("decoder", MODELS)

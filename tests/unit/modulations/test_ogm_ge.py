@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from modulation_toy import batches, build, step_of
@@ -23,6 +25,21 @@ def test_active_between_its_epochs(epoch, active):
     assert bool(method.modulate_(step)) == active
     same = all(torch.equal(b, p.grad) for b, p in zip(before, net.encoders.parameters(), strict=True))
     assert same != active
+
+
+def test_a_step_whose_samples_do_not_count_is_in_no_mean():
+    """A process without a sample of its own lends itself one."""
+    records = []
+    for lent in (False, True):
+        net, method = build("ogm_ge", noise=False)
+        (inputs, target), (others, theirs) = batches("abc", 2, 8)
+        step = step_of(net, inputs, target)
+        functional.cross_entropy(step.logits, target).backward()
+        method.penalty(step)
+        if lent:
+            method.penalty(replace(step_of(net, others, theirs), samples=0))
+        records.append(method.modulate_(step))
+    assert records[0] == records[1]
 
 
 def test_head_and_fusion_are_left_alone():

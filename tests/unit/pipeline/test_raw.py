@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from cggm_pipeline.build.data import prepare
 from cggm_pipeline.cli import cggm
-from cggm_pipeline.errors import DataError
-from cggm_pipeline.pipeline.raw import all_missing
+from cggm_pipeline.errors import CggmError, DataError
+from cggm_pipeline.pipeline.raw import all_missing, missing_raw
 from cggm_pipeline.spec import Project, load_dataset
 from cggm_pipeline.spec.published_data import CHSIMS, IEMOCAP, MOSEI, MOSI, BraTS, Food101
 from cggm_pipeline.spec.source import SourceSpec
@@ -42,11 +43,18 @@ def test_nothing_is_said_once_it_is_there(project: Path) -> None:
     assert all_missing(Project(project)) == []
 
 
-def test_compile_writes_and_says_it(project: Path) -> None:
+def test_compile_writes_and_notes_it_in_a_line(project: Path) -> None:
     result = CliRunner().invoke(cggm, ["compile"], catch_exceptions=False)
     assert result.exit_code == 0
     assert (project / "dvc.yaml").is_file()
-    assert SAID in result.stderr
+    said = "data/raw/own.csv does not exist; `cggm prepare own` says how to get it"
+    assert result.stderr == f"note: specs/datasets/own.yaml:5: {said}\n"
+
+
+def test_the_plan_of_a_table_that_is_not_there(project: Path) -> None:
+    CliRunner().invoke(cggm, ["compile"], catch_exceptions=False)
+    with pytest.raises(CggmError, match=r"there is no pipelines/own/dvc\.yaml"):
+        CliRunner().invoke(cggm, ["plan", "own"], catch_exceptions=False)
 
 
 def test_prepare_stops_with_it(project: Path) -> None:
@@ -109,3 +117,37 @@ def test_the_stage_says_it_too(root: Path, small: Path) -> None:
     head, *guidance = str(caught.value).split("\n")
     assert head == "specs/datasets/mosi.yaml: error: source.path: data/raw/mosi/mosi_data.pkl does not exist"
     assert guidance == MOSI(kind="mosi").guidance("mosi").split("\n")
+
+
+def test_a_model_that_is_not_there_is_said_where_an_experiment_names_it(small: Path) -> None:
+    base = yaml.safe_load((small / "specs/experiments/joint.yaml").read_text())
+    name = "rotated"
+    step = {"kind": "timm", "model": "resnet18", "pretrained": "data/models/resnet18.safetensors"}
+    base["modalities"][name] = {"encoder": step}
+    write_specs(small, {"experiments/one.yaml": yaml.safe_dump(base), "experiments/two.yaml": yaml.safe_dump(base)})
+    (found,) = map(str, all_missing(Project(small)))
+    assert f"modalities.{name}.encoder.pretrained: data/models/resnet18.safetensors does not exist" in found
+    assert "specs/experiments/one.yaml:" in found
+    (small / "data/models").mkdir(parents=True)
+    (small / "data/models/resnet18.safetensors").write_bytes(b"weights")
+    assert all_missing(Project(small)) == []
+
+
+def test_a_model_of_features_is_asked_for_before_they_are_made(small: Path, root: Path) -> None:
+    spec = yaml.safe_load((root / "specs/datasets/food101-features.yaml").read_text())
+    text = spec["source"]["modalities"]["text"]
+    text["encoder"]["model"] = text["transforms"][0]["tokenizer"] = "data/models/bert"
+    write_specs(
+        small,
+        {
+            "datasets/food101.yaml": (root / "specs/datasets/food101.yaml").read_text(),
+            "datasets/food101-features.yaml": yaml.safe_dump(spec),
+        },
+    )
+    composed = load_dataset("food101-features", Project(small))
+    encoder, step = map(str, missing_raw(composed, Project(small)))
+    assert "source.modalities.text.encoder.model: data/models/bert does not exist" in encoder
+    assert "source.modalities.text.transforms.0.tokenizer: data/models/bert does not exist" in step
+    assert "dvc import-url ADDRESS data/models/bert" in encoder
+    (small / "data/models/bert").mkdir(parents=True)
+    assert missing_raw(composed, Project(small)) == []

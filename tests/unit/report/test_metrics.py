@@ -68,8 +68,15 @@ def test_stored_values_of_cases_are_drawn_anew(tmp_path):
     one, other = (Side(tmp_path, row, {s: float(v.mean()) for s, v in enumerate(sides[row])}) for row in sides)
     assert paired(one, other, metric("dice")) == crossed_difference(sides["ours"], sides["theirs"])
     assert paired(one, other, metric("dice")).covers == "seeds and samples"
-    # per slice nothing is stored: over seeds alone
-    assert paired(one, other, metric("slice_dice")) == t_difference(one.values, other.values)
+    # F1 is no mean over samples: over seeds alone, whatever is stored
+    assert paired(one, other, metric("f1_nonzero")) == t_difference(one.values, other.values)
+
+
+@pytest.mark.parametrize("name", ["slice_dice", "slice_dice_wt", "acc2", "acc2_nonzero", "acc7", "acc5", "acc3"])
+def test_means_over_samples_are_stored_and_drawn_anew(name):
+    assert metric(name).by_sample
+    assert not metric("f1").by_sample
+    assert not metric("corr").by_sample
 
 
 def test_without_stored_values_the_interval_covers_seeds_alone(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 
 import pytest
 from rich.console import Console
@@ -79,7 +81,7 @@ def test_a_number_published_for_another_metric_stands_beside_that_one(written):
     head, _, *rows = others.strip().splitlines()
     assert "Macro F1: published | Macro F1: verdict" in head
     (row,) = [line for line in rows if "CGGM (paper)" in line]
-    assert "88.8 (Guo et al. 2024, Table 2, CGGM) | not reproduced" in row
+    assert "88.8 | not reproduced" in row
 
 
 def test_csv_reads_back_with_every_metric_unrounded(made):
@@ -105,15 +107,91 @@ def test_a_label_is_no_formula_in_a_spreadsheet(written):
     assert "'=HYPERLINK" in text
 
 
+def tabulars(text: str) -> list[list[list[str]]]:
+    r"""Of every tabular of LaTeX text the cells of every line, a \multicolumn as often as it is wide."""
+    found = []
+    for body in re.findall(r"\\begin\{tabular\}\{(.*?)\}\n(.*?)\\end\{tabular\}", text, re.DOTALL):
+        lines = [line.removesuffix(r" \\") for line in body[1].splitlines() if line.endswith(r" \\")]
+        cells = [[wide for cell in re.split(r"(?<!\\)&", line) for wide in spread(cell.strip())] for line in lines]
+        assert {len(line) for line in cells} == {len(body[0])}
+        found.append(cells)
+    return found
+
+
+def spread(cell: str) -> list[str]:
+    wide = re.fullmatch(r"\\multicolumn\{(\d)\}\{.\}\{(.*)\}", cell)
+    return [wide[2]] * int(wide[1]) if wide else [cell]
+
+
 def test_latex_has_the_rules_and_no_bare_special_character(made):
     text = latex(*made)
-    for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
-        assert text.count(rule) == 1
-    body = text[text.index(r"\midrule") :]
-    assert all(line.endswith(r" \\") for line in body.splitlines()[1:9])
-    assert r"Accuracy [\%]" in text
+    first, others = text.split("\n\n")
+    for part in (first, others):
+        for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
+            assert part.count(rule) == 1
+        body = part[part.index(r"\midrule") :]
+        assert all(line.endswith(r" \\") for line in body.splitlines()[1:9])
+    assert r"Accuracy [\%]" in first
+    assert r"Macro F1 [\%]" in others
     assert "±" not in text
     assert "−" not in text
+
+
+@pytest.fixture
+def claimed(written):
+    """A table with many metrics; two of those that do not head it have published numbers."""
+    columns = "  Acc: {metric: accuracy, unit: percent, direction: higher}\n"
+    more = columns.replace("Acc", "Acc-2").replace("accuracy", "acc2")
+    more += "  Corr: {metric: corr, unit: one, direction: higher}\n"
+    text = CLAIMS.replace(columns, columns + more).replace("Acc: 99.9,", "Acc: 99.9, Acc-2: 77.7, Corr: 0.71,")
+    written.put("specs/claims/cggm.yaml", text)
+    written.published = {"cggm-paper": {"table": "cggm", "row": "CGGM"}}
+    written.scores.clear()
+    written.write()
+    for number, score in enumerate(written.scores):
+        score["metrics"] |= {"acc2": 0.7 + number / 1000, "acc2_nonzero": 0.8, "corr": 0.9, "rmse": 1.0}
+    written.put("runs/digits/evaluation/seeds.json", json.dumps(written.scores))
+    material = gather(read_table("digits", written.root), written.root)
+    table = make(material)
+    return table, protocols.make(material, table.metrics)
+
+
+def test_latex_has_every_other_metric_with_its_convention_number_and_verdict(claimed):
+    _, *others = tabulars(latex(*claimed))
+    assert all(len(line) <= 1 + 6 for part in others for line in part)  # a page is not wider
+    cells = {}
+    for names, titles, *rows in others:
+        for row in rows:
+            cells |= {(row[0], *key): cell for *key, cell in zip(names[1:], titles[1:], row[1:], strict=True)}
+    table, _ = claimed
+    cited = next(row for row in table.rows if row.label == "CGGM (paper)")
+    shown = {key[1:]: cell for key, cell in cells.items() if key[0] == f"{cited.label} *"}
+    assert {name for name, _ in shown} == {latex_escape(metric.heading) for metric in table.metrics[1:]}
+    assert shown[r"Acc-2 (zero negative) [\%]", "published"] == "77.7"
+    assert shown[r"Acc-2 (zero negative) [\%]", "verdict"].startswith(("reproduced", "within", "not reproduced"))
+    assert shown["Correlation", "ours"] == r"0.900 $\pm$ 0.000"
+    assert shown["Correlation", "published"] == "0.71"
+    assert (r"Acc-2 (zeros excluded) [\%]", "published") not in shown
+    assert "CGGM (paper): published in Guo et al. 2024, Table 2, CGGM." in latex(*claimed)
+    assert cells["Joint training", "Correlation", "published"] == ""
+
+
+def test_the_terminal_shows_published_numbers_of_every_metric(claimed):
+    text = io.StringIO()
+    show(*claimed, Console(file=text, width=60))
+    lines = text.getvalue().splitlines()
+    (paper,) = [line for line in lines if "CGGM (paper)" in line and "99.9" in line]
+    assert "published 99.9 · not reproduced" in paper
+    at = lines.index("  Acc-2 (zero negative) [%]")
+    assert re.fullmatch(r"    CGGM \(paper\)  \d\d\.\d ± \d\.\d   published 77\.7 · .+", lines[at + 1])
+    assert "  Correlation" in lines
+    assert "  Acc-2 (zeros excluded) [%]" not in lines
+
+
+def test_markdown_has_published_numbers_of_every_metric(claimed):
+    others = markdown(*claimed).split("## Other metrics")[1]
+    assert "Acc-2 (zero negative): published | Acc-2 (zero negative): verdict" in others
+    assert "77.7" in others
 
 
 def test_escapes():

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+import yaml
+
 from cggm_pipeline.report import protocol as protocols
 from cggm_pipeline.report.material import gather
 from cggm_pipeline.report.metrics import metric
 from cggm_pipeline.report.specs import read_table
+from cggm_pipeline.spec.encoders import SMP, Text
 
 
 def protocol_of(written):
@@ -56,6 +60,47 @@ def test_what_one_row_does_differently_is_named_for_all_that_differ(written):
     assert "epochs" not in after.common
     assert after.rows["ogm-ge"]["epochs"] == 40
     assert after.rows["joint"]["epochs"] == 20
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "name", "told"),
+    [
+        ("augment", [{"kind": "mirror"}], "augmentation", "mirror, probability 0.5, axes width"),
+        ("classifiers", {"lr": 0.25}, "classifiers", "lr 0.25, weight_decay 0, scheduled yes"),
+        ("training", {"per_group": 2}, "samples of a group in an epoch", "2"),
+    ],
+)
+def test_what_changes_the_training_is_part_of_it(written, key, value, name, told):
+    before = protocol_of(written)
+    assert name not in before.common
+    path = written.root / "specs/resolved/digits/joint.yaml"
+    document = yaml.safe_load(path.read_text())
+    document[key] = {**document[key], **value} if isinstance(value, dict) else value
+    path.write_text(yaml.safe_dump(document))
+    after = protocol_of(written)
+    assert after.hash != before.hash
+    assert told in protocols.plain(after.rows["joint"][name])
+
+
+def test_transforms_are_part_of_it(written):
+    path = written.root / "specs/resolved/digits/joint.yaml"
+    document = yaml.safe_load(path.read_text())
+    document["modalities"]["noisy"]["transforms"] = [{"kind": "noise", "std": 0.5}]
+    path.write_text(yaml.safe_dump(document))
+    assert "noise, std 0.5" in protocols.plain(protocol_of(written).rows["joint"]["transforms"])
+
+
+@pytest.mark.parametrize(
+    ("encoder", "said"),
+    [
+        (SMP(kind="smp", model="resnet18"), "random, from (seed, module name)"),
+        (SMP(kind="smp", model="resnet18", weights="imagenet"), "imagenet weights of resnet18"),
+        (Text(kind="text", model="bert-tiny", revision="a1" * 20), f"pretrained bert-tiny at {'a1' * 20}"),
+        (Text(kind="text", model="bert-base-uncased", freeze=True), "pretrained bert-base-uncased, frozen"),
+    ],
+)
+def test_where_initial_weights_come_from(encoder, said):
+    assert protocols._weights(encoder) == said
 
 
 def test_other_data_are_another_protocol(written):

@@ -100,6 +100,7 @@ def test_hyper_parameters_are_the_released_defaults(
     training = spec.training
     assert (training.batch_size, training.optimizer.lr, spec.classifiers.lr) == (batch, lr, classifier_lr)
     assert (training.epochs, training.clip) == (epochs, clip)
+    assert not spec.classifiers.scheduled
     for preset in ("paper", "released"):
         modulation = load_table(name, Project(ROOT)).rows[f"cggm-{preset}"].experiment.spec.modulation
         assert (modulation.preset, modulation.rho, modulation.lam) == (preset, rho, lam)

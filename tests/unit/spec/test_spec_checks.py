@@ -43,6 +43,30 @@ EXPERIMENTS = [
         "1, 2",
     ),
     (BOTH, "{kind: concat}", "7:16: fusion.kind", "concat reads vector; the encoder of 'text' gives tokens", "output"),
+    (
+        BOTH,
+        "{kind: concat}",
+        "7:16: fusion.kind",
+        "'text' gives tokens",
+        "set modalities.text.encoder.output: first or mean",
+    ),
+    (
+        "{kind: transformer, width: 40, heads: 5}}\nfusion: {kind: transformer, heads: 5}",
+        "{kind: mlp}}\nfusion: {kind: deeplab}",
+        "7:16: fusion.kind",
+        "deeplab reads pyramid; the encoder of 'text' gives vector",
+        "mlp has no such output: take another encoder, or another fusion",
+    ),
+    *(
+        (
+            "{kind: transformer, width: 40, heads: 5}}\nfusion",
+            f"{{kind: text, model: {name}}}}}\nfusion",
+            "6:39: modalities.text.encoder.model",
+            "is not a hub id or a folder",
+            "no address, no leading /, no ..",
+        )
+        for name in ("../bert", "/abs/bert", "https://x.y/bert", "a b", "'$(rm)'", "./bert", "a/../../b", "a//b")
+    ),
     (BOTH, "{kind: film, condition: vison}", "7:33: fusion.condition", "there is no modality 'vison' in use", "audio"),
     (
         "{kind: transformer, width: 40, heads: 5}",
@@ -185,6 +209,23 @@ def test_dataset(desk: Desk, old: str, new: str, place: str, message: str, advic
 )
 def test_a_source_that_knows_its_own_shapes(desk: Desk, old: str, new: str, place: str, message: str) -> None:
     _expect(desk.problems("datasets/digits.yaml", DIGITS.replace(old, new)), place, message, "")
+
+
+PUBLISHED = """\
+version: 1
+kind: dataset
+source: {kind: mosi}
+split: {kind: published}
+modalities: {audio: {shape: [50, 5]}, text: {shape: [50, 300]}, vision: {shape: [50, 20]}}
+target: {kind: values, width: 1}
+"""
+
+
+def test_published_data_have_their_own_modalities(desk: Desk) -> None:
+    assert desk.problems("datasets/mosi.yaml", PUBLISHED) == []
+    found = desk.problems("datasets/mosi.yaml", PUBLISHED.replace("vision:", "visio:"))
+    _expect(found, "5:65: modalities.visio", "mosi has no modality 'visio'", "did you mean 'vision'?")
+    _expect(found, "5:1: modalities", "'vision' of mosi is missing", "add vision:")
 
 
 def test_stratified_needs_classes(desk: Desk) -> None:

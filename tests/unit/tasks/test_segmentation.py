@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cggm_pipeline.spec import tasks as specs
+from cggm_pipeline.tasks.overlap import overlap, region_table
 from cggm_pipeline.tasks.segmentation import Segmentation, enlarged
 from cggm_pipeline.tasks.surface import ONE_EMPTY, hausdorff95
 
@@ -84,6 +85,15 @@ def test_any_cut_gives_the_same_numbers(lengths, batch, seed):
         np.testing.assert_array_equal(values, pieces["samples"][name])
 
 
+def test_overlap_counts_both_the_predicted_and_the_true_pixels():
+    predicted, target = masks(4, 0), masks(4, 1)
+    found = overlap(predicted, target, region_table(BRATS, CLASSES))
+    for row, members in enumerate(BRATS.values()):
+        one, other = (np.isin(mask.numpy(), members) for mask in (predicted, target))
+        expected = [(one & other).sum((1, 2)), one.sum((1, 2)), other.sum((1, 2))]
+        np.testing.assert_array_equal(found[:, row].numpy(), np.stack(expected, 1))
+
+
 def test_dice_against_monai():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -112,6 +122,20 @@ def test_dice_against_torchmetrics():
         assert found[f"dice_class_{index}"] == pytest.approx(float(expected[index]), rel=1e-6)
 
 
+def test_a_case_stands_for_its_slices_where_samples_are_drawn_anew():
+    """The mean over cases of what a case adds is the mean over slices, and a case of more slices adds more."""
+    predicted, target = masks(11, 6), masks(11, 7)
+    task = Segmentation(CLASSES, regions=BRATS)
+    found = metered(task, predicted, target, [4, 7], groups=list("aaabbbbbbcc"))
+    alone = metered(task, predicted, target, [4, 7])["samples"]
+    for name in ("slice_dice", *(f"slice_dice_{region}" for region in BRATS)):
+        each = found["samples"][name]
+        assert each.shape == found["samples"]["dice"].shape == (3,)
+        assert each.mean() == pytest.approx(found["result"][name])
+        slices = alone[name]
+        np.testing.assert_allclose(each, [slices[a:b].sum() * 3 / 11 for a, b in ((0, 3), (3, 9), (9, 11))])
+
+
 def test_slice_dice_is_the_released_codes():
     """2 (I + eps) / (P + T + 2 eps) with eps 1e-3 per slice, averaged over slices: whatever the cases are."""
     predicted, target = masks(11, 6), masks(11, 7)
@@ -138,6 +162,15 @@ def test_empty_and_full_masks(predicted, target, expected, distance):
         assert found[f"dice_{region}"] == expected
         assert found[f"hd95_{region}"] == distance
         assert found[f"slice_dice_{region}"] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_one_pixel_against_none_is_a_miss(swapped):
+    one, none = torch.zeros(1, 6, 6, dtype=torch.long), torch.zeros(1, 6, 6, dtype=torch.long)
+    one[0, 2, 3] = 3
+    pair = (none, one) if swapped else (one, none)
+    found = metered(Segmentation(CLASSES, regions=BRATS), *pair, [1])["result"]
+    assert [found[f"dice_{region}"] for region in BRATS] == [0, 0, 0]
 
 
 def test_constant_logits_predict_the_background():

@@ -135,6 +135,12 @@ def test_samples_have_the_metric_as_their_mean():
     predicted, truth = values(50, 2.0, 6), values(50, 1.5, 7)
     task = Sentiment(1)
     found, samples = task.metrics(predicted, truth), task.samples(predicted, truth)
-    assert samples.keys() == {"acc7", "acc5", "acc2"}
+    assert samples.keys() == {"acc7", "acc5", "acc2", "acc2_nonzero"}
     for name, each in samples.items():
         assert each.mean() == pytest.approx(found[name])
+        assert each.shape == (50,)
+    truth[::3] = 0  # neutral samples count nothing, and the mean is over the others
+    found, each = task.metrics(predicted, truth), task.samples(predicted, truth)["acc2_nonzero"]
+    assert not each[::3].any()
+    assert each.mean() == pytest.approx(found["acc2_nonzero"])
+    assert not task.samples(predicted, truth * 0)["acc2_nonzero"].any()

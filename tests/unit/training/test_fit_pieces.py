@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import pickle
 import random
@@ -14,8 +15,9 @@ from torch import nn
 from cggm_pipeline.data.batches import Batch
 from cggm_pipeline.data.input import Input
 from cggm_pipeline.errors import TrainingError
-from cggm_pipeline.training import rng
+from cggm_pipeline.training import loop, rng
 from cggm_pipeline.training.checkpoint import Checkpoints
+from cggm_pipeline.training.fit import fit
 from cggm_pipeline.training.groups import parameter_groups
 from cggm_pipeline.training.log import EpochLog
 from cggm_pipeline.training.selection import Selection
@@ -179,3 +181,21 @@ def test_a_checkpoint_that_would_run_code_is_not_read(tmp_path):
     with pytest.raises(TrainingError, match="damaged"):
         Checkpoints(tmp_path, key="k", seed=0).load()
     assert not marker.exists()
+
+
+def test_checkpoints_by_time_take_a_twentieth_of_it(problem, tmp_path, monkeypatch):
+    """A clock that each look moves on: a checkpoint that takes long is written seldom, every step if that is asked."""
+    written = []
+    for seconds in (1.0, 0.0):
+        clock, saved = itertools.count(), []
+        monkeypatch.setattr(loop.time, "monotonic", lambda clock=clock: float(next(clock)))
+        monkeypatch.setattr(
+            Checkpoints,
+            "save",
+            lambda self, content, clock=clock, saved=saved: saved.append([next(clock) for _ in range(10)]),
+        )
+        fit(*problem(epochs=9, checkpoint_seconds=seconds).arguments(), state=tmp_path, key="k")
+        written.append((len(saved), 11 * len(saved) / next(clock)))
+    assert written[1][0] == 9 * 7 + 9
+    assert 1 <= written[0][0] < 8
+    assert written[0][1] <= 0.07

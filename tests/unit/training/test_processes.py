@@ -13,6 +13,8 @@ import torch
 
 from cggm_pipeline.training import loop
 from cggm_pipeline.training.fit import fit
+from cggm_pipeline.training.machine import settled
+from cggm_pipeline.training.step import Stepper
 
 DRIVER = """\
 import os, sys
@@ -126,3 +128,31 @@ def test_the_guard_of_the_test_above_guards(problem, monkeypatch):
     monkeypatch.setattr(torch.Tensor, "tolist", asked)
     with pytest.raises(AskedError):
         fit(*problem(epochs=1).arguments())
+
+
+def test_a_process_without_a_sample_of_its_own_counts_none(problem):
+    """Two samples on three processes: the first lends itself one, which is in no mean."""
+    one = problem("cggm-paper")
+    counted = []
+    one.modulation.penalty = lambda step: counted.append(step.count) or step.logits.sum() * 0
+    one.modulation.modulate_ = lambda step: {}
+    batch = next(one.train.batches(2, train=True))
+    with settled(one.options) as accelerator:
+        stepper = Stepper(accelerator, one.network, one.task, one.modulation, one.options)
+        for process in range(3):
+            stepper._accelerator = Process(accelerator, process)
+            _, values = stepper(batch, 0, 0)
+            assert (values[0] == 0) == (process == 0)
+    assert counted == [0, 1, 1]
+
+
+class Process:
+    """An accelerator that says it is one of three processes."""
+
+    num_processes = 3
+
+    def __init__(self, accelerator, process: int) -> None:
+        self._accelerator, self.process_index = accelerator, process
+
+    def __getattr__(self, name: str):
+        return getattr(self._accelerator, name)

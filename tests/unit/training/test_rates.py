@@ -114,3 +114,30 @@ def test_a_schedule_goes_on_from_its_state(kind):
             second.step()
             resumed.step(1.0)
     assert first.param_groups[0]["lr"] == second.param_groups[0]["lr"]
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_a_group_that_is_not_scheduled_keeps_its_rate(kind):
+    """CGGM's released code schedules the network alone; from the first epoch on, also after a continuation."""
+    arguments = {"step": {"every": 1}, "plateau": {"patience": 1}, "cosine": {"warmup": 2, "start": 0.04}}.get(kind, {})
+
+    def made():
+        weights = [torch.nn.Parameter(torch.zeros(1)) for _ in range(3)]
+        groups = [{"params": [weights[0]]}, {"params": [weights[1]], "lr": 0.5, "scheduled": False}]
+        optimizer = torch.optim.SGD([*groups, {"params": [weights[2]], "scheduled": True}], lr=1.0)
+        return optimizer, SCHEDULES[kind](optimizer, 6, **arguments)
+
+    (optimizer, schedule), (second, resumed) = made(), made()
+    for epoch in range(6):
+        assert optimizer.param_groups[1]["lr"] == 0.5
+        assert optimizer.param_groups[0]["lr"] == optimizer.param_groups[2]["lr"]
+        optimizer.step()
+        schedule.step(1.0)
+        if epoch == 2:
+            second.load_state_dict(optimizer.state_dict())
+            resumed.load_state_dict(schedule.state_dict())
+        elif epoch > 2:
+            second.step()
+            resumed.step(1.0)
+            assert [group["lr"] for group in second.param_groups] == [group["lr"] for group in optimizer.param_groups]
+    assert kind == "constant" or optimizer.param_groups[0]["lr"] < 1

@@ -227,7 +227,7 @@ def test_the_same_bytes_each_time_and_with_any_number_of_threads(
     from cggm_pipeline.data import threads
 
     first = folder.prepared().manifest.digest
-    monkeypatch.setattr(threads, "number", lambda: 5)
+    monkeypatch.setattr(threads, "number", lambda piece=0: 5)
     assert folder.prepared().manifest.digest == first
 
 
@@ -249,7 +249,7 @@ def test_an_image_is_decoded_once(folder: Folder, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"no image", "it is not a readable image (cannot identify image file"),
+        (b"no image", "it is not a readable image (no format that is known)"),
         (jpeg()[:200], "it is not a readable image ("),
         (b"", "it is not a readable image ("),
         (huge_png(30_000), "it is not a readable image ("),
@@ -267,6 +267,7 @@ def test_a_broken_image_is_an_error_that_names_it(folder: Folder, content: bytes
     assert f"  {PATH}/train.json:1 ({entry['id']}): the image" in told
     assert why in told
     assert "set source.broken to at least 0.0083" in told
+    assert " at 0x" not in told
 
 
 def test_broken_images_below_the_limit_are_left_out_and_said(
@@ -416,7 +417,8 @@ def test_all_faults_are_told_at_once(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "no sample is in train"),
+        (b"", f"{PATH}/train.json: error: it names no recipe"),
+        (b"[]", f"{PATH}/train.json: error: it names no recipe"),
         (b"[", "train.json:1: error: the list of objects ends early, or something follows it"),
         (b"[{}\n", "train.json:2: error: the list of objects ends early"),
         (b"{} ]", "train.json:1: error: the list of objects ends early"),
@@ -432,6 +434,13 @@ def test_all_faults_are_told_at_once(folder: Folder) -> None:
 def test_json_that_is_none(folder: Folder, content: bytes, why: str) -> None:
     (folder.raw / "train.json").write_bytes(content)
     assert why in folder.error()
+
+
+def test_an_emptied_file_is_told_before_the_pinned_split(folder: Folder) -> None:
+    folder.prepared()
+    shutil.rmtree(folder.root / "data/prepared")
+    (folder.raw / "train.json").write_bytes(b"")
+    assert f"{PATH}/train.json: error: it names no recipe" in folder.error()
 
 
 def test_files_that_are_missing(folder: Folder) -> None:

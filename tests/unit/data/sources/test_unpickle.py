@@ -241,10 +241,42 @@ def test_no_pickle(tmp_path: Path, data: bytes) -> None:
         load(tmp_path, data)
 
 
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"<!DOCTYPE html><html>sign in", "a web page"),
+        (b"\n  <html>404</html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
+        (b"\x1f\x8b\x08\x00", "gzip"),
+        (b"PK\x03\x04", "zip"),
+        (b"7z\xbc\xaf'\x1c", "7z"),
+        (b"Rar!\x1a\x07", "rar"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"", "empty"),
+    ],
+)
+def test_what_a_person_fetched_instead_is_named(tmp_path: Path, data: bytes, told: str) -> None:
+    with pytest.raises(DataError, match=told) as caught:
+        load(tmp_path, data)
+    assert "KeyError" not in str(caught.value)
+
+
+def test_an_instruction_that_does_not_exist_is_said_in_words(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no whole pickle") as caught:
+        load(tmp_path, b"\xe2\x00 noise")
+    assert "KeyError" not in str(caught.value)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "t.pkl")
+    with pytest.raises(DataError, match=r"raw/t\.pkl: error: it is not a file"):
+        unpickled(tmp_path / "t.pkl", "raw/t.pkl")
+
+
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 def test_every_truncation_is_an_error(tmp_path: Path, protocol: int) -> None:
     data = pickle.dumps({"train": {"text": np.arange(4.0), "id": np.array(["a", "b"], object)}}, protocol)
-    for end in range(0, len(data), 2 if protocol else 5):
+    for end in range(1, len(data), 2 if protocol else 5):
         with pytest.raises(DataError, match="no whole pickle"):
             load(tmp_path, data[:end])
 
