@@ -281,7 +281,7 @@ def test_every_truncation_is_an_error(tmp_path: Path, protocol: int) -> None:
             load(tmp_path, data[:end])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 5), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_damaged_pickle_is_read_or_refused_never_anything_else(
     tmp_path: Path, protocol: int, changes: list[tuple[int, int]]
