@@ -14,6 +14,7 @@ from cggm_pipeline.encoders._weights import INDEX, check_folder
 from cggm_pipeline.encoders.base import Encoder, Shape
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.layers.features import Features, Input
+from cggm_pipeline.layers.transformer import mean_over_time
 
 WEIGHTS = ("model.safetensors", INDEX)
 FULL = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"})
@@ -72,10 +73,7 @@ class Text(Encoder):
             return Features(hidden, x.mask)
         if self.output == "first":
             return Features(hidden[:, 0])
-        if x.mask is None:
-            return Features(hidden.mean(1))
-        there = (~x.mask).unsqueeze(-1).to(hidden.dtype)
-        return Features((hidden * there).sum(1) / there.sum(1).clamp(min=1))
+        return Features(mean_over_time(hidden, x.mask))
 
     def _hidden(self, ids: Tensor, mask: Tensor | None) -> Tensor:
         if mask is not None and self.padding is not None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cggm_pipeline.evaluation.predictors.plain import evaluating, fitting
 from cggm_pipeline.layers.features import Features
+from cggm_pipeline.layers.transformer import mean_over_time
 from cggm_pipeline.network import Network
 
 if TYPE_CHECKING:
@@ -23,10 +24,7 @@ def pooled(features: Features) -> Tensor:
     values = features.values
     if values.dim() == 2:
         return values
-    if features.mask is None:
-        return values.mean(1)
-    kept = (~features.mask).unsqueeze(-1).to(values.dtype)
-    return (values * kept).sum(1) / kept.sum(1).clamp_min(1)
+    return mean_over_time(values, features.mask)
 
 
 def split_features(

@@ -34,9 +34,6 @@ class MOSI(SourceSpec):
     def splits(self) -> bool:
         return True
 
-    def raw_paths(self) -> tuple[str, ...]:
-        return (self.path,)
-
 
 class MOSEI(SourceSpec):
     """CMU-MOSEI: opinion videos with a sentiment in [-3, 3], as audio, text and vision sequences. As `mosi`."""
@@ -59,9 +56,6 @@ class MOSEI(SourceSpec):
     def splits(self) -> bool:
         return True
 
-    def raw_paths(self) -> tuple[str, ...]:
-        return (self.path,)
-
 
 class CHSIMS(SourceSpec):
     """CH-SIMS: Chinese video clips with a sentiment in [-1, 1], in the pickle of MMSA."""
@@ -77,9 +71,6 @@ class CHSIMS(SourceSpec):
 
     def splits(self) -> bool:
         return True
-
-    def raw_paths(self) -> tuple[str, ...]:
-        return (self.path,)
 
 
 class IEMOCAP(SourceSpec):
@@ -137,9 +128,6 @@ class Food101(SourceSpec):
     def splits(self) -> bool:
         return True
 
-    def raw_paths(self) -> tuple[str, ...]:
-        return (self.path,)
-
 
 class BraTS(SourceSpec):
     """BraTS: brain tumours in four MRI contrasts, slice by slice, z-scored over the brain of each volume.
@@ -167,6 +155,3 @@ class BraTS(SourceSpec):
     only_tumour: Annotated[tuple[Literal["train", "valid", "test"], ...], Field(strict=False)] = Field(
         ("train",), description="splits that leave out the slices without tumour"
     )
-
-    def raw_paths(self) -> tuple[str, ...]:
-        return (self.path,)

@@ -33,7 +33,9 @@ class SourceSpec(Kind):
         return False
 
     def raw_paths(self) -> tuple[str, ...]:
-        return ()
+        """Its `path`, where it has one."""
+        path = getattr(self, "path", None)
+        return () if path is None else (str(path),)
 
     def files(self) -> tuple[str, ...]:
         """What it may read in the project besides data: weights. A name of a hub counts only where it is a path."""

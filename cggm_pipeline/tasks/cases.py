@@ -63,10 +63,11 @@ class CaseMeter(Meter):
         slices' Dice over the mean number of slices in a case: the mean of that over cases is the mean over slices.
         """
         counts = torch.cat(self._counts).cpu()
-        cases = [case.sum(0) for case in counts.split_with_sizes(self._lengths or [1] * len(counts))]
+        lengths = self._lengths or [1] * len(counts)
+        cases = [case.sum(0) for case in counts.split_with_sizes(lengths)]
         found = self._by_region("dice", case_dice(torch.stack(cases)).numpy())
         found |= {} if self._volumes is None else self._volumes.found()
-        sums = [case.sum(0) for case in slice_dice(counts).split_with_sizes(self._lengths or [1] * len(counts))]
+        sums = [case.sum(0) for case in slice_dice(counts).split_with_sizes(lengths)]
         return found | self._by_region("slice_dice", torch.stack(sums).numpy() * (len(cases) / len(counts)))
 
     def _by_region(self, metric: str, values: np.ndarray) -> dict[str, np.ndarray]:

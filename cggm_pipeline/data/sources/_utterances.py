@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from cggm_pipeline.data.problems import Problems
 from cggm_pipeline.data.sources._fields import identities, listed, numbers, one_each, texts, unique
 from cggm_pipeline.data.sources._sequences import Sequences, Steps, Tokens, Words, masked
 from cggm_pipeline.data.sources._unpickle import unpickled
-from cggm_pipeline.data.sources.base import Raw, Value
+from cggm_pipeline.data.sources.base import Raw, Value, raw_path
 from cggm_pipeline.data.twins.marker import banner
 from cggm_pipeline.errors import DataError
 
@@ -100,16 +100,14 @@ def read(
     The declared dtype says what the text is: float the features, text the words, int64 BERT's token ids (the last two
     in MMSA's layout only). `layouts` are those that the data set is published in. Raises DataError.
     """
-    pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts:
-        raise DataError(f"source.path: {name!r} is not a plain path below the project's folder")
-    content = unpickled(root / pure, name)
+    path = raw_path(root, name)
+    content = unpickled(path, name)
     missing = [split for split in SPLITS if not isinstance(content, dict) or not isinstance(content.get(split), dict)]
     if missing:
         found = f"the keys {listed(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
         raise DataError(f"{name}: error: it has no {', no '.join(missing)}: it holds {found}, not a dict of splits")
     parts = [_part(name, split, content[split], forms, layouts) for split in SPLITS]
-    return Utterances(name, root / pure, parts, limit, problems)
+    return Utterances(name, path, parts, limit, problems)
 
 
 def _part(name: str, split: str, content: Mapping[str, Any], forms: Mapping[str, Form], layouts: Sequence[str]) -> Part:

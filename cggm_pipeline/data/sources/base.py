@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 import numpy as np
 
 from cggm_pipeline.data.manifest import Form
 from cggm_pipeline.data.problems import Problems
+from cggm_pipeline.errors import DataError
 
 Value = np.ndarray | str | bytes | None
 """One modality of one sample: an array, text, the bytes of an image file, or None where the sample lacks it."""
@@ -69,6 +70,14 @@ class Raw(ABC):
     def place(self, index: int) -> str:
         """Where a person finds sample `index`: FILE:LINE, or its id."""
         return f"sample {self.ids[index]}"
+
+
+def raw_path(root: Path, path: str) -> Path:
+    """`source.path` below the project folder `root`. DataError where it leads out of it."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise DataError(f"source.path: {path!r} is not a plain path below the project's folder")
+    return root / pure
 
 
 class Source(ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from cggm_pipeline.data.problems import Problems
 from cggm_pipeline.data.progress import shown
 from cggm_pipeline.data.sources._brats_case import CONTRASTS, Case, Scan, Size, classes
 from cggm_pipeline.data.sources._brats_folder import find
-from cggm_pipeline.data.sources.base import Raw, Source, Value
+from cggm_pipeline.data.sources.base import Raw, Source, Value, raw_path
 from cggm_pipeline.data.twins import marker
 from cggm_pipeline.errors import DataError
 
@@ -56,11 +56,9 @@ class BraTS(Source):
 
         What is wrong with a case goes to `problems`; what is wrong with the folder is a DataError.
         """
-        pure = PurePosixPath(self.path)
-        if pure.is_absolute() or ".." in pure.parts:
-            raise DataError(f"source.path: {self.path!r} is not a plain path below the project's folder")
+        folder = raw_path(root, self.path)
         plane = _plane(forms)
-        cases = find(root / pure, self.path, problems)
+        cases = find(folder, self.path, problems)
         entries: list[_Entry] = []
         indexed = threads.in_order(lambda case: self._index(case, plane), cases)
         for case, entry in zip(cases, shown(indexed, "read segmentations", len(cases)), strict=True):
@@ -69,7 +67,7 @@ class BraTS(Source):
             else:
                 entries.append(entry)
         problems.check()
-        return _Slices(entries, self.only_tumour, marker.banner(root / pure))
+        return _Slices(entries, self.only_tumour, marker.banner(folder))
 
     def _index(self, case: Case, plane: tuple[int, int]) -> _Entry | str:
         """What has to be known of a case beforehand, or what is wrong with it. Nothing of its voxels is kept."""

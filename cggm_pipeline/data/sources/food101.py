@@ -17,7 +17,7 @@ from cggm_pipeline.data.problems import SHOWN, Problems
 from cggm_pipeline.data.progress import shown
 from cggm_pipeline.data.sources._files import FilesBelow
 from cggm_pipeline.data.sources._recipes import Recipe, read_recipes
-from cggm_pipeline.data.sources.base import Raw, Source, Value
+from cggm_pipeline.data.sources.base import Raw, Source, Value, raw_path
 from cggm_pipeline.data.statistics import Part
 from cggm_pipeline.data.twins.marker import banner
 from cggm_pipeline.errors import DataError
@@ -41,7 +41,7 @@ class Food101(Source):
 
     def read(self, root: Path, forms: Mapping[str, Form], problems: Problems) -> Raw:
         """List the recipes and check their ids and paths; images are opened when it is known which splits they have."""
-        folder = Path(os.path.realpath(root / self.path))
+        folder = Path(os.path.realpath(raw_path(root, self.path)))
         form = forms["image"]
         if form.dtype != "uint8" or len(form.shape) != 3 or form.shape[1:] != (None, None):
             raise DataError(

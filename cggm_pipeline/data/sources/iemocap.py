@@ -13,7 +13,7 @@ from cggm_pipeline.data.problems import Problems
 from cggm_pipeline.data.sources import _hdf5
 from cggm_pipeline.data.sources._folds import FILES as FOLD_FILES
 from cggm_pipeline.data.sources._folds import Utterance, read_fold
-from cggm_pipeline.data.sources.base import Raw, Source, Value
+from cggm_pipeline.data.sources.base import Raw, Source, Value, raw_path
 from cggm_pipeline.data.statistics import Moments
 from cggm_pipeline.data.twins.marker import banner
 
@@ -60,7 +60,7 @@ class IEMOCAP(Source):
 
     def read(self, root: Path, forms: Mapping[str, Form], problems: Problems) -> Raw:
         """Read the fold, look up every utterance in the three files; z-score over the training split in one pass."""
-        folder = root / self.path
+        folder = raw_path(root, self.path)
         target = f"target/{self.fold}"
         names = [*(name for name, _ in FILES.values()), *(f"{target}/{name}" for name in FOLD_FILES)]
         utterances = read_fold(folder / target, f"{self.path}/{target}")

@@ -14,7 +14,7 @@ from cggm_pipeline.data.cells import TYPES, Cells
 from cggm_pipeline.data.manifest import SPLITS, Form
 from cggm_pipeline.data.problems import Problems
 from cggm_pipeline.data.rows import Row, read_rows
-from cggm_pipeline.data.sources.base import Raw, Source, Value
+from cggm_pipeline.data.sources.base import Raw, Source, Value, raw_path
 from cggm_pipeline.errors import DataError
 
 
@@ -66,10 +66,8 @@ class Table(Source):
 
     def read(self, root: Path, forms: Mapping[str, Form], problems: Problems) -> Raw:
         """Read the CSV and check every cell; files are opened later, sound files' headers now."""
-        pure = PurePosixPath(self.path)
-        if pure.is_absolute() or ".." in pure.parts:
-            raise DataError(f"source.path: {self.path!r} is not a plain path below the project's folder")
-        folder = Path(os.path.realpath((root / pure).parent))
+        path = raw_path(root, self.path)
+        folder = Path(os.path.realpath(path.parent))
         cells = {name: TYPES[column.type](forms[name], folder) for name, column in self.columns.items()}
         for name, column in self.columns.items():
             if cells[name].single and len(column.columns) != 1:
@@ -78,8 +76,8 @@ class Table(Source):
                 )
         singles = [self.target, *(column for column in (self.id, self.split) if column is not None)]
         needed = [*singles, *(name for column in self.columns.values() for name in column.columns)]
-        rows = read_rows(root / pure, self.path, self.delimiter, needed, problems)
-        return _Rows(self, rows, cells, root / pure, problems)
+        rows = read_rows(path, self.path, self.delimiter, needed, problems)
+        return _Rows(self, rows, cells, path, problems)
 
 
 class _Rows(Raw):

@@ -1,4 +1,4 @@
-"""A twin of MMSA's unaligned_39.pkl of CH-SIMS: widths and keys of the real file, fewer and shorter clips, 5.4 MB."""
+"""A twin of MMSA's unaligned_39.pkl of CH-SIMS: widths and keys of the real file, fewer and shorter clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A twin of MulT's mosei_senti_data.pkl: 50 aligned steps, -inf in the audio as in the real file, 4.6 MB."""
+"""A twin of MulT's mosei_senti_data.pkl: 50 aligned steps, -inf in the audio as in the real file."""
 
 from __future__ import annotations
 

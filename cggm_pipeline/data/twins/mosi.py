@@ -1,4 +1,4 @@
-"""A twin of MulT's mosi_data.pkl: 50 aligned steps, ids (video, start, end) in bytes, 3.6 MB."""
+"""A twin of MulT's mosi_data.pkl: 50 aligned steps, ids (video, start, end) in bytes."""
 
 from __future__ import annotations
 
