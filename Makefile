@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test check bench picture clean
+.PHONY: help install repro test check bench benchmark-open picture clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP) ## make .venv with the pinned packages
 
@@ -32,6 +32,9 @@ check: install ## lint, types, layers, generated files, specs
 
 bench: install ## print the numbers of the project as ratios and medians
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+benchmark-open: install ## the open benchmark (hours; goes on where it was); PARTS="tune tables" ONLY=mfeat for a part
+	@$(BIN)/python benchmarks/open_benchmark/run.py $(PARTS) $(foreach table,$(ONLY),--only $(table))
 
 picture: install ## remake the README's picture from the report
 	@$(BIN)/python docs/img/remake.py

@@ -58,6 +58,8 @@ def prepare(dataset: Dataset, name: str, root: Path) -> Path:
     split = raw.kept(pinned(dataset, name, root, raw, target, classes))
     _say_left_out(raw, name, root)
     splits.check(raw.ids, split, target, classes)
+    if target is not None and classes:
+        target = raw.told(target, split, len(classes))
     content = Content(name, raw, forms, target, classes, split, kind.mask)
     folder, number = prepared_folder(name, root), sum(map(bool, split))
     _say_size(content)

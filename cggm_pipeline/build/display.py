@@ -16,15 +16,29 @@ PLAIN_SECONDS = 10.0
 
 
 class Display:
-    """A context and a `training.moment.Progress` in one. `name`: TABLE/ROW; `seeds`: how many; `kept`: already done."""
+    """A context and a `training.moment.Progress` in one. `name`: TABLE/ROW; `seeds`: how many; `kept`: already done.
 
-    def __init__(self, name: str, seeds: int, kept: int = 0, console: Console | None = None) -> None:
+    `verb` and `noun`: what is done to how many of what.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        seeds: int,
+        kept: int = 0,
+        console: Console | None = None,
+        *,
+        verb: str = "train",
+        noun: str = "seeds",
+    ) -> None:
+        self._verb, self._noun = verb, noun
         self._name, self._seeds, self._shares = name, seeds, {-1 - index: 1.0 for index in range(kept)}
         self._rows: dict[int, Mapping[str, float]] = {}
+        self._warned: set[tuple[str, str | None]] = set()
         self._console = console or Console(file=sys.stderr)
         self._live = self._console.is_terminal
         self._bar = Progress(
-            TextColumn("train  {task.fields[name]}  {task.fields[done]}/{task.fields[seeds]}"),
+            TextColumn(f"{verb}  {{task.fields[name]}}  {{task.fields[done]}}/{{task.fields[seeds]}}"),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
             TimeRemainingColumn(compact=True),
@@ -49,13 +63,20 @@ class Display:
         if moment.row:
             self._rows[moment.seed] = moment.row
         if moment.note:
-            self._console.print(f"train  {self._name}: seed {moment.seed}: {moment.note}", highlight=False)
+            which = f"{self._noun.removesuffix('s')} {moment.seed}"
+            self._console.print(f"{self._verb}  {self._name}: {which}: {moment.note}", highlight=False)
+        if moment.warned is not None and moment.warned.key not in self._warned:
+            self._warned.add(moment.warned.key)
+            text = f"seed {moment.seed}, epoch {moment.epoch}: {moment.warned.text}. Try: {moment.warned.advice}"
+            self._console.print(f"train  {self._name}: warning: {text}", style="yellow", highlight=False, markup=False)
         done = sum(share >= 1 for share in self._shares.values())
         self._bar.update(self._task, completed=self._total, done=done, info=self._info(moment.seed))
         if not self._live and time.monotonic() - self._said > PLAIN_SECONDS:
             self._said = time.monotonic()
             share = 100 * self._total / self._seeds
-            self._console.print(f"train  {self._name}  {done}/{self._seeds} seeds  {share:.0f} %", highlight=False)
+            self._console.print(
+                f"{self._verb}  {self._name}  {done}/{self._seeds} {self._noun}  {share:.0f} %", highlight=False
+            )
 
     @property
     def _total(self) -> float:

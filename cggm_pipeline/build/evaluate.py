@@ -24,8 +24,10 @@ from cggm_pipeline.build.weights import load_weights, spec_digest
 from cggm_pipeline.data.output import replaced
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.evaluation.confusion import confusion
+from cggm_pipeline.evaluation.contributions import subsets
 from cggm_pipeline.evaluation.features import split_features
 from cggm_pipeline.evaluation.probes import Probe, classify, probe_all, regress
+from cggm_pipeline.evaluation.subsets import subset_metrics
 from cggm_pipeline.spec import Experiment, load_resolved
 from cggm_pipeline.spec.load import read
 from cggm_pipeline.whole import write_whole
@@ -37,13 +39,17 @@ PROBES: Mapping[str, Probe] = {"classes": classify, "values": regress}
 
 @dataclass
 class Measured:
-    """One row and seed on one split, as seeds.json has it."""
+    """One row and seed on one split, as seeds.json has it.
+
+    `subsets`: the modalities that are there, joined by "+" (none: ""), to the metrics without the others.
+    """
 
     row: str
     seed: int
     split: str
     metrics: dict[str, float]
     probes: dict[str, dict[str, float]] = field(default_factory=dict)
+    subsets: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def evaluate(table: str, project: Path) -> None:
@@ -115,11 +121,21 @@ def _measure(row: str, run: Run, predictions: Path, matrices: dict[str, np.ndarr
     if kind in PROBES:
         features = [split_features(run.built.network, run.data[split]) for split in ("train", "test")]
         entries[-1].probes = probe_all(PROBES[kind], *features[0], *features[1])
+    if run.experiment.evaluation.subsets and len(run.built.network.modalities) > 1:
+        entries[-1].subsets = _subsets(run)
     predictions.write_bytes(found["test"].archive())
     if kind == "classes":
         arrays = found["test"].arrays
         matrices[row] = matrices.get(row, 0) + confusion(arrays["logits"], arrays["target"])
     return entries
+
+
+def _subsets(run: Run) -> dict[str, dict[str, float]]:
+    """The test split with every subset of the modalities; the whole set included, so that one table has them all."""
+    network = run.built.network
+    names, predictor = subsets(network.modalities), run.built.predictor
+    found = subset_metrics(network, run.built.task, run.data["test"], names, predict=predictor)
+    return {"+".join(sorted(names)): metrics for names, metrics in found.items()}
 
 
 def _json(content: Any) -> str:

@@ -80,7 +80,7 @@ def _bytes(source: Features, prepared: Prepared, name: str, form: Form, samples:
     if None not in form.shape:
         return samples * step
     transforms, read = source.modalities[name].transforms, prepared.manifest.modalities[name]
-    longest = [transform.max_length for transform in transforms if transform.kind == "tokenise"]
+    longest = [transform.max_length for transform in transforms if transform.kind in ("tokenise", "hash_words")]
     if longest:
         return samples * longest[0] * step
     if read.dtype == "text" or any(transform.shape(read.shape) != read.shape for transform in transforms):

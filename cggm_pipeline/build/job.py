@@ -10,7 +10,10 @@ from cggm_pipeline.spec import Dataset, Experiment
 
 @dataclass(frozen=True)
 class Job:
-    """One seed to train. `state`: its folder for checkpoints and for what is kept of it, below the key's."""
+    """One seed to train. `state`: its folder for checkpoints and for what is kept of it, below the key's.
+
+    `number`: what its moments call it where several jobs have the same seed; null: the seed.
+    """
 
     experiment: Experiment
     dataset: Dataset
@@ -19,6 +22,7 @@ class Job:
     state: Path
     key: str
     device: str | None = None
+    number: int | None = None
 
     @property
     def finished(self) -> Path:

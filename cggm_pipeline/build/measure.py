@@ -38,7 +38,7 @@ class Measure(Protocol):
 
 def _collected(run: Run, split: str, *, full: bool) -> Found:
     """Outputs of a few numbers a sample: held as a whole. Kept: ids, target, prediction, logits."""
-    found = predict(run.built.network, run.data[split])
+    found = predict(run.built.network, run.data[split], predictor=run.built.predictor)
     meter = measure(run.built.task, found)
     arrays = {
         "target": found.target.cpu().numpy(),
@@ -51,7 +51,8 @@ def _collected(run: Run, split: str, *, full: bool) -> Found:
 
 def _streamed(run: Run, split: str, *, full: bool) -> Found:
     """Outputs as large as images: measured as they go by. Kept: the ids of the cases, and their values."""
-    meter = stream(run.built.network, run.built.task, run.data[split], full=full)
+    built = run.built
+    meter = stream(built.network, built.task, run.data[split], predictor=built.predictor, full=full)
     samples = run.prepared.split(split)
     cases = samples.ids if samples.groups is None else list(dict.fromkeys(samples.groups))
     return Found(meter.result(), meter.samples(), {"ids": np.array(cases)})

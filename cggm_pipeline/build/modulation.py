@@ -15,6 +15,7 @@ from cggm_pipeline.build.tables import TABLES, implementation
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.modulations.base import Modulation, Parts
 from cggm_pipeline.network import Network
+from cggm_pipeline.schedules.base import Schedule
 from cggm_pipeline.spec.experiment import Experiment
 from cggm_pipeline.tasks.base import Task
 
@@ -28,8 +29,10 @@ def build_modulation(
         _check_fit(spec, experiment, network)
     runtime: Mapping[str, Callable[[], Any]] = {
         "parts": lambda: build_parts(network),
+        "encoders": lambda: dict(network.encoders.items()),
         "classifiers": lambda: build_classifiers(experiment, network, task, seed=seed, device=device),
         "head": lambda: network.head,
+        "fusion": lambda: network.fusion,
         "loss": lambda: task.loss,
         "score": lambda: task.score,
     }
@@ -48,6 +51,19 @@ def _check_fit(spec: Any, experiment: Experiment, network: Network) -> None:
             f"{spec.kind} balances {spec.min_modalities} modalities or more, but the network has "
             f"{len(network.modalities)}; add modalities or use kind: none"
         )
+    if spec.max_modalities is not None and len(network.modalities) > spec.max_modalities:
+        raise BuildError(
+            f"{spec.kind} balances at most {spec.max_modalities} modalities, but the network has "
+            f"{len(network.modalities)}; select some with use:"
+        )
+
+
+def build_schedule(experiment: Experiment, network: Network) -> Schedule:
+    """Which samples and modalities an epoch takes, and whose turn a step is."""
+    spec = experiment.schedule
+    with at("schedule"):
+        schedule: Schedule = implementation(TABLES["schedules"][spec.kind])(network.modalities, **spec.arguments())
+    return schedule
 
 
 def positional(kind: type) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from cggm_pipeline.build.encoders import build_encoder
 from cggm_pipeline.build.modulation import build_modulation, trainable
@@ -16,6 +15,7 @@ from cggm_pipeline.build.tables import TABLES, implementation
 from cggm_pipeline.build.task import build_task
 from cggm_pipeline.encoders.base import Encoder
 from cggm_pipeline.errors import BuildError
+from cggm_pipeline.evaluation.predictors.base import Predictor
 from cggm_pipeline.fusions.base import Fusion
 from cggm_pipeline.modulations.base import Modulation, Parts
 from cggm_pipeline.network import Network
@@ -26,12 +26,15 @@ from cggm_pipeline.tasks.base import Task
 
 @dataclass(frozen=True)
 class Built:
-    """What an experiment trains. `parts`: the trainable parameters of each modality that has any."""
+    """What an experiment trains. `parts`: the trainable parameters of each modality that has any. `predictor`: how the
+    network is asked, in validation and afterwards.
+    """
 
     network: Network
     task: Task
     modulation: Modulation
     parts: Parts
+    predictor: Predictor
 
 
 def build_network(
@@ -54,7 +57,13 @@ def build_network(
     network.to(device)
     modulation = build_modulation(experiment, network, task, seed=seed, device=device)
     parts = Parts({name: encoder for name, encoder in network.encoders.items() if trainable(encoder)})
-    return Built(network, task, modulation, parts)
+    return Built(network, task, modulation, parts, _predictor(experiment))
+
+
+def _predictor(experiment: Experiment) -> Predictor:
+    spec = experiment.prediction
+    predictor: Predictor = implementation(TABLES["predictors"][spec.kind])(**spec.arguments())
+    return predictor
 
 
 def _network(experiment: Experiment, dataset: Dataset, task: Task, seed: int) -> Network:
@@ -67,11 +76,7 @@ def _network(experiment: Experiment, dataset: Dataset, task: Task, seed: int) ->
         fill = implementation(TABLES["fills"][experiment.fill.kind])(widths, **experiment.fill.arguments())
     fusion = _fusion(experiment, encoders, widths, seed)
     with drawn_from(seed, "head"):
-        head = (
-            nn.Conv2d(fusion.width, task.out_features, 1)
-            if fusion.dense
-            else nn.Linear(fusion.width, task.out_features)
-        )
+        head = fusion.head(task.out_features)
     return Network(encoders, fill, fusion, head)
 
 
@@ -90,6 +95,10 @@ def _fusion(
                 f"fusion: {experiment.fusion.kind} cannot take the {encoder.layout} features of '{name}' "
                 f"(it takes: {allowed}); change modalities.{name}.encoder.output or the fusion"
             )
+    tasks = experiment.fusion.tasks
+    if tasks is not None and experiment.task.kind not in tasks:
+        message = f"{experiment.fusion.kind} is not defined for {experiment.task.kind}"
+        raise BuildError(f"fusion: {message} (allowed: {', '.join(sorted(tasks))})")
     with at("fusion"), drawn_from(seed, "fusion"):
         fusion: Fusion = kind(widths, **experiment.fusion.arguments())
     return fusion

@@ -69,7 +69,7 @@ def _write_table(trained: Trained, batches: Batches, out: Path, device: torch.de
 def _values(trained: Trained, seed: Path, batches: Batches, device: torch.device) -> Tensor:
     """Probabilities (N, C) or values (N, K) of one seed."""
     built = trained.network(seed, device)
-    found = forward(built.network, batches)
+    found = forward(built.network, batches, predictor=built.predictor)
     return built.task.predict(found.logits / trained.temperature(seed)).cpu()
 
 

@@ -59,5 +59,5 @@ def _masks(trained: Trained, batches: Batches, size: tuple[int, int], device: to
         for one in built:
             stack.enter_context(evaluating(one.network))
         for batch in batches.batches(fitting(batches), train=False):
-            found = [one.task.predict(enlarged(one.network(batch.inputs).logits, size)) for one in built]
+            found = [one.task.predict(enlarged(one.predictor(one.network, batch.inputs), size)) for one in built]
             yield torch.stack(found).mean(0).max(1).indices.to(torch.uint8).cpu().numpy()

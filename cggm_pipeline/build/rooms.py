@@ -19,6 +19,8 @@ UNIONS: Mapping[str, tuple[str, ...]] = {
         "cggm_pipeline.spec.tasks:SegmentationLoss",
     ),
     "modulations": ("cggm_pipeline.spec.modulations:Modulation",),
+    "schedules": ("cggm_pipeline.spec.schedules:Schedule",),
+    "predictors": ("cggm_pipeline.spec.predictors:Predictor",),
     "transforms": ("cggm_pipeline.spec.transforms:Transform",),
     "augmentations": ("cggm_pipeline.spec.transforms:Augmentation",),
     "optimizers": ("cggm_pipeline.spec.training:Optimizer",),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cggm_pipeline.build.batches import build_batches
 from cggm_pipeline.build.documents import dataset_of, prepared_folder
+from cggm_pipeline.build.modulation import build_schedule
 from cggm_pipeline.build.network import Built, build_network
 from cggm_pipeline.build.training import build_options
 from cggm_pipeline.data.batches import Batches
@@ -43,6 +44,8 @@ class Run:
             data["train"],
             data["valid"],
             self.options,
+            schedule=build_schedule(self.experiment, built.network),
+            predictor=built.predictor,
             state=state,
             key=key,
             progress=progress,
@@ -50,7 +53,8 @@ class Run:
 
     def evaluate(self, split: str = "test") -> dict[str, float]:
         """The task's metrics, and `loss`, of the network as it stands on every sample of a split."""
-        return evaluate(self.built.network, self.built.task, self.data[split])
+        built = self.built
+        return evaluate(built.network, built.task, self.data[split], predictor=built.predictor)
 
 
 def build(

@@ -32,4 +32,5 @@ def score(out: Path, project: Path, *, device: str | None = None) -> Iterator[Sc
     for folder in trained.seeds:
         built = trained.network(folder, where)
         seed = int(folder.name.removeprefix("seed-"))
-        yield Score(seed, *(evaluate(built.network, built.task, data) for data in (valid, test)))
+        found = [evaluate(built.network, built.task, data, predictor=built.predictor) for data in (valid, test)]
+        yield Score(seed, *found)

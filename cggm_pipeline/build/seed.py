@@ -67,7 +67,7 @@ def _selected(run: Run, fitted: Fitted) -> dict[str, Any]:
 
 
 def _temperature(run: Run) -> float:
-    predictions = predict(run.built.network, run.data["valid"])
+    predictions = predict(run.built.network, run.data["valid"], predictor=run.built.predictor)
     return fit_temperature(predictions.logits, predictions.target)
 
 

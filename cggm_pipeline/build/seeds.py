@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from multiprocessing.connection import wait as wait_for
 from multiprocessing.context import BaseContext
 from typing import Any
@@ -44,7 +45,7 @@ def train_seeds(jobs: Sequence[Job], workers: int, progress: Progress) -> None:
         from cggm_pipeline.build.seed import train_seed
 
         for job in jobs:
-            train_seed(job, progress)
+            train_seed(job, _numbered(job, progress))
         return
     context = _context()
     queue = context.SimpleQueue()
@@ -97,7 +98,13 @@ def _end_with_parent() -> None:
 def _work(job: Job) -> None:
     from cggm_pipeline.build.seed import train_seed
 
-    train_seed(job, _tell)
+    train_seed(job, _numbered(job, _tell))
+
+
+def _numbered(job: Job, progress: Progress) -> Progress:
+    """Tells of a job by its number instead of its seed."""
+    number = job.number
+    return progress if number is None else lambda moment: progress(replace(moment, seed=number))
 
 
 def _tell(moment: Moment) -> None:

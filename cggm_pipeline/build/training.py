@@ -34,6 +34,7 @@ def build_options(experiment: Experiment, task: Task, *, seed: int, device: str 
         accumulate=spec.accumulate,
         per_group=spec.per_group,
         patience=None if spec.early_stopping is None else spec.early_stopping.patience,
+        modality_scores=spec.modality_scores,
         threads=spec.threads,
         classifiers=_classifiers(experiment),
         device=device,

@@ -163,9 +163,16 @@ def _table(name: str, table: ComposedTable, changes: Data) -> Iterator[tuple[str
     written = table.stack.data
     title = f"{written.get('title') or name} (twin)"
     kept = {key: written[key] for key in ("baseline", "metric", "rows", "sweep") if written.get(key)}
+    if "rows" in kept:
+        kept["rows"] = {label: _untuned(row) for label, row in kept["rows"].items()}
     told = "Made-up data: its numbers say nothing about a method."
     whole = {"title": title, "description": told, "base": base, "seeds": list(SEEDS), **kept}
     yield f"specs/tables/{name}-twin.yaml", {"version": 1, "kind": "table", **whole}
+
+
+def _untuned(row: Data) -> Data:
+    """A row without what it tries: made-up data choose nothing."""
+    return {key: value for key, value in row.items() if key != "tune"}
 
 
 def _text(path: str, data: Data, made: str) -> str:

@@ -20,9 +20,12 @@ COMMANDS = {
     "plan": "Say what would run, why, and for how long.",
     "twin": "Write made-up raw data, to try a pipeline before the real ones arrive.",
     "prepare": "Read raw data, write the prepared form.",
+    "tune": "Try the values of a table's rows, choose on the validation split.",
     "train": "Train one experiment without DVC.",
     "predict": "Apply a trained run to new data.",
     "compare": "Compare two runs.",
+    "rank": "Rank methods over tables: average ranks, critical difference.",
+    "diagnose": "Say what a run's history warns of, and what to try.",
 }
 
 

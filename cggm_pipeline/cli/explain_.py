@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cggm_pipeline.spec.base import Spec
 
 WIDTH = 110
+ADDED = ("forwards", "backwards", "parameters")
+"""What a method adds to a step of joint training, by the class variables that say it."""
 
 
 @click.command("explain")
@@ -23,17 +25,20 @@ WIDTH = 110
 def command(kind: str) -> None:
     """Explain a KIND: what it does, equation, parameters, cost, source. Where two rooms have it: ROOM/KIND for one.
 
-    KIND may also be a document or one of its sections: experiment, dataset, table, claims, modality, training, ...
+    KIND may also be a document or one of its sections: experiment, dataset, table, ranking, tuning, modality, ...
     """
     found = find(kind)
     click.echo("\n\n".join("\n".join(explanation(room, name, spec)) for room, name, spec in found))
 
 
 SECTIONS = {
-    "documents": ("experiment:Experiment", "dataset:Dataset", "table:Table", "claims:Claims"),
+    "documents": (
+        *("experiment:Experiment", "dataset:Dataset", "table:Table", "claims:Claims"),
+        *("ranking:Ranking", "tuned:Tuned"),
+    ),
     "sections": (
         *("experiment:Modality", "modulations:Classifiers", "training:Training", "training:Selection"),
-        *("training:EarlyStopping", "table:Claimed", "sources:Column", "dataset:Shape"),
+        *("training:EarlyStopping", "table:Claimed", "table:Tuning", "sources:Column", "dataset:Shape"),
     ),
 }
 """What is no kind and has parameters too: classes of cggm_pipeline.spec."""
@@ -98,12 +103,20 @@ def _facts(spec: type[Spec]) -> dict[str, str]:
     names = ", ".join(getattr(spec, "names", None) or ())
     shapes = getattr(spec, "shapes", None) or {}
     return {
+        "family": _said(spec, "family"),
+        "hooks": ", ".join(getattr(spec, "hooks", None) or ()),
         "cost": _said(spec, "cost"),
-        "tasks": ", ".join(sorted(getattr(spec, "tasks", ()))),
-        "modalities": f"{modalities} or more" if modalities else names,
+        "adds": "; ".join(f"{name}: {_said(spec, name)}" for name in ADDED if _said(spec, name)),
+        "off": ", ".join(f"{name}: {_shown(value)}" for name, value in (getattr(spec, "off", None) or {}).items()),
+        "batches": _said(spec, "per_micro_batch"),
+        "processes": _said(spec, "per_process"),
+        "tasks": ", ".join(sorted(getattr(spec, "tasks", None) or ())),
+        "modalities": _number(modalities, getattr(spec, "max_modalities", None)) if modalities else names,
+        "fusions": _fusions(spec),
+        "schedule": _said(spec, "schedule") or "",
         "reads": _reads(spec),
         "accepts": " or ".join(sorted(getattr(spec, "accepts", ()))) + " features" * hasattr(spec, "accepts"),
-        "widths": "features of all modalities equally wide" if getattr(spec, "equal_widths", False) else "",
+        "widths": "features of all modalities equally wide" if getattr(spec, "equal_widths", False) is True else "",
         "gives": ", ".join(f"{name} {shape}" for name, shape in shapes.items()),
         "metrics": ", ".join(f"{name} ({'more' if more else 'less'} is better)" for name, more in metrics.items()),
         "source": _said(spec, "source"),
@@ -112,6 +125,18 @@ def _facts(spec: type[Spec]) -> dict[str, str]:
         "page": f"docs/data/{get_args(spec.model_fields['kind'].annotation)[0]}.md" if _said(spec, "home") else "",
         "known": _said(spec, "known"),
     }
+
+
+def _number(least: int, most: int | None) -> str:
+    """How many modalities."""
+    return f"{least} or more" if most is None else f"{least}" if least == most else f"{least} to {most}"
+
+
+def _fusions(spec: type[Spec]) -> str:
+    """The kinds of fusion that a method works with, where not with all."""
+    named = getattr(spec, "fusions", None)
+    blocks = "those that concatenate features" if getattr(spec, "reads_blocks", False) else ""
+    return ", ".join(sorted(named)) if named else blocks
 
 
 def _reads(spec: type[Spec]) -> str:

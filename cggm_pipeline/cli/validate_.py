@@ -50,6 +50,9 @@ def command(paths: tuple[str, ...], form: str, build: bool) -> None:
             problems.update(_built(found, project, reports))
     ordered = sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column, str(problem)))
     printer = {"text": _text, "json": _json, "github": _github}[form]
+    notes = [note for project, _ in projects for _, note in sorted(project.notes.items())]
+    for note in notes if form == "text" else ():
+        click.echo(str(note).replace(": error: ", ": warning: ", 1), err=True)
     printer(ordered, len(files), reports, time.perf_counter() - began)
     raise SystemExit(1 if ordered else 0)
 

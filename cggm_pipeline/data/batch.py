@@ -78,6 +78,7 @@ class Batches(ABC):
         batch_size: int,
         *,
         order: Tensor | None = None,
+        absent: Mapping[str, Tensor] | None = None,
         seed: int = 0,
         epoch: int = 0,
         train: bool = False,
@@ -85,14 +86,16 @@ class Batches(ABC):
     ) -> Iterator[Batch]:
         """Batches number `start`, `start` + 1, ... of an epoch.
 
-        `order`: positions to take, in order, (k,) int64 on the CPU (null: all, as they stand). `train`: whether random
+        `order`: positions to take, in order, (k,) int64 on the CPU (null: all, as they stand). `absent`: modality to
+        (k,) bool, aligned with the order: where it is left out although the sample has it. `train`: whether random
         transforms act (`seed` and `epoch` are theirs), and whether a last batch of one sample joins the one before.
         """
         positions = torch.arange(len(self)) if order is None else order
-        bounds = spans(len(positions), batch_size, train=train)[start:]
-        for number, batch in enumerate(self._load(positions, bounds), start):
+        bounds = spans(len(positions), batch_size, train=train)
+        for number, batch in enumerate(self._load(positions, bounds[start:]), start):
             inputs = {}
-            for name, given in batch.inputs.items():
+            for name, loaded in batch.inputs.items():
+                given = without(loaded, (absent or {}).get(name), bounds[number])
                 generator = torch.Generator(self.device)
                 if train and any(step.augments for step in self.transforms[name]):
                     generator.manual_seed(derived_seed("transforms", seed, epoch, number, name))
@@ -118,6 +121,11 @@ class Batches(ABC):
     @abstractmethod
     def _load(self, positions: Tensor, bounds: Sequence[slice]) -> Iterator[Batch]:
         """A batch for each slice of `positions`, on the device, as they stand in the prepared form."""
+
+
+def without(given: Input, absent: Tensor | None, rows: slice) -> Input:
+    """The input of these rows, absent also where `absent` says so."""
+    return given if absent is None else given.lacking(absent[rows].to(given.values.device))
 
 
 def transformed(given: Input, steps: Sequence[Transform], generator: torch.Generator, train: bool) -> Input:

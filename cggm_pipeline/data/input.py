@@ -18,3 +18,8 @@ class Input:
     values: Tensor
     mask: Tensor | None = None
     present: Tensor | None = None
+
+    def lacking(self, absent: Tensor) -> Input:
+        """The same input where these samples, (B,) bool, lack the modality as well."""
+        there = ~absent if self.present is None else self.present & ~absent
+        return Input(self.values.masked_fill(absent.view(-1, *[1] * (self.values.ndim - 1)), 0), self.mask, there)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from cggm_pipeline.evaluation.predictors.plain import Predictions, forward
+from cggm_pipeline.evaluation.predictors.base import Predictor
+from cggm_pipeline.evaluation.predictors.plain import PLAIN, Predictions, forward
 from cggm_pipeline.tasks.base import Meter, Task
 
 if TYPE_CHECKING:
@@ -21,14 +22,27 @@ def measure(task: Task, predictions: Predictions) -> Meter:
 
 
 def stream(
-    network: nn.Module, task: Task, data: Batches, *, full: bool = False, batch_size: int | None = None
+    network: nn.Module,
+    task: Task,
+    data: Batches,
+    *,
+    predictor: Predictor = PLAIN,
+    full: bool = False,
+    batch_size: int | None = None,
 ) -> Meter:
     """The meter of every sample of `data`, filled batch by batch. `full`: see `Task.meter`."""
     meter = task.meter(data.split.groups, full=full)
-    forward(network, data, meter.add, batch_size=batch_size)
+    forward(network, data, meter.add, predictor=predictor, batch_size=batch_size)
     return meter
 
 
-def evaluate(network: nn.Module, task: Task, data: Batches, *, batch_size: int | None = None) -> dict[str, float]:
+def evaluate(
+    network: nn.Module,
+    task: Task,
+    data: Batches,
+    *,
+    predictor: Predictor = PLAIN,
+    batch_size: int | None = None,
+) -> dict[str, float]:
     """`loss` and the task's metrics of `network` on every sample of `data`; the network is left as it was."""
-    return stream(network, task, data, batch_size=batch_size).result()
+    return stream(network, task, data, predictor=predictor, batch_size=batch_size).result()

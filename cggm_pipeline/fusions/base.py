@@ -18,17 +18,23 @@ class Fusion(nn.Module, ABC):
 
     `widths` maps each modality to its features' width (a tuple of widths for pyramids). `width` is the channel count
     of z. `blocks` says where each modality's own features lie in z's channels; None where z mixes them. `dense`: z is a
-    map (B, C, H, W), read by a 1x1 convolution. The order of the mapping never matters: modalities are sorted by name.
+    map (B, C, H, W), read by a 1x1 convolution. `subsets`: `forward` takes features of any of the modalities. The order
+    of the mapping never matters: modalities are sorted by name.
     """
 
     accepts: ClassVar[frozenset[Layout]]
     dense: ClassVar[bool] = False
+    subsets: ClassVar[bool] = False
     width: int
     blocks: Mapping[str, slice] | None = None
 
     @abstractmethod
     def forward(self, features: Mapping[str, Features]) -> Features:
         """The features of every modality to z with `width` channels."""
+
+    def head(self, out_features: int) -> nn.Module:
+        """What makes logits from z: one linear layer, or a 1x1 convolution where z is a map."""
+        return nn.Conv2d(self.width, out_features, 1) if self.dense else nn.Linear(self.width, out_features)
 
 
 def blocks(widths: Mapping[str, int]) -> dict[str, slice]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC
-from collections.abc import Callable, Collection, Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ class Step:
     head reads. `logits` = head(z). `target`: as the loss takes it. `blocks`: where each modality's features lie in the
     last axis of z if z is their concatenation. `rerun(names)`: logits with these modalities' features set to zero.
     `samples`: how many of the batch count, all by default; 0 where a process takes part without a sample of its own.
+    `inputs`: what the encoders read. `active`: the modalities whose turn it is, where a schedule trains them in turn;
+    None: all.
     """
 
     features: Mapping[str, Any]
@@ -33,6 +35,8 @@ class Step:
     blocks: Mapping[str, slice] | None = None
     rerun: Callable[[Collection[str]], Tensor] | None = None
     samples: int | None = None
+    inputs: Mapping[str, Any] | None = None
+    active: frozenset[str] | None = None
 
     @property
     def count(self) -> int:
@@ -94,16 +98,53 @@ class Parts:
                 torch._foreach_mul_(gradients, factor)
 
 
+class Probe(ABC):
+    """The network between two epochs, as methods may look at it. `epochs`: of the whole training."""
+
+    epochs: int
+
+    @abstractmethod
+    def steps(self, split: str, share: float = 1.0) -> Iterator[Step]:
+        """Every sample of "train" or "valid" once, in eval mode and without a graph; the same in every process.
+
+        `share` below 1: only so many of the samples, drawn anew in each epoch, at least one.
+        """
+
+    @abstractmethod
+    def rehearse(self, method: Modulation, epochs: int) -> Rehearsal:
+        """Train copies of the network and of `method` for `epochs` epochs, from where they are.
+
+        The optimiser is a fresh one of the same kind. The originals, their optimiser and the random state stay as they
+        are. Parameters that `method` shares with the network are shared by the copies as well.
+        """
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a rehearsal left: a probe of the trained copy, the copied method, and the copied encoders by modality."""
+
+    probe: Probe
+    method: Any
+    encoders: Mapping[str, nn.Module]
+
+
 class Modulation(nn.Module, ABC):
     """A balancing method. Runtime values are positional, the method's parameters keyword-only.
 
-    Call `penalty` before backward (once per micro-batch), `modulate_` after the last backward of an optimiser step,
+    Call `objective` before backward (once per micro-batch), `modulate_` after the last backward of an optimiser step,
     after unscaling and before clipping; or `backward`, which is both around one loss.backward(). What a method
-    remembers between steps is a buffer, so that a checkpoint holds it. Nothing here moves a value to the host.
+    remembers between steps is a buffer, so that a checkpoint holds it. Nothing in a step moves a value to the host.
     """
 
-    def start_epoch(self, epoch: int, peek: Iterable[Step] = ()) -> None:
-        """Called before an epoch's first step."""
+    second_order = False
+    """Whether it differentiates the encoders' gradients again: fast kernels of attention cannot, plain ones can."""
+
+    def start_epoch(self, epoch: int, probe: Probe | None = None) -> None:
+        """Called before an epoch's first step; without a probe where a training goes on in the middle of the epoch."""
+
+    def objective(self, loss: Tensor, step: Step) -> Tensor:
+        """What is differentiated: the task's loss of `step.logits`, plus the penalty unless a method overrides this."""
+        return loss + self.penalty(step)
 
     def penalty(self, step: Step) -> Tensor | float:
         """A term of the loss, before backward."""
@@ -121,10 +162,10 @@ class Modulation(nn.Module, ABC):
         """Features before fusion, dropped or changed."""
         return features
 
-    def end_epoch(self, epoch: int, probe: Any = None) -> None:
-        """Called after an epoch's last step; `probe()` gives train and validation features."""
+    def end_epoch(self, epoch: int, probe: Probe | None = None) -> None:
+        """Called after an epoch's last step."""
 
     def backward(self, loss: Tensor, step: Step, backward: Callable[[Tensor], Any] = Tensor.backward) -> Record:
         """The one call that replaces `loss.backward()`."""
-        backward(loss + self.penalty(step))
+        backward(self.objective(loss, step))
         return self.modulate_(step)

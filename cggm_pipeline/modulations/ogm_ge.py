@@ -6,15 +6,14 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cggm_pipeline.modulations import _distributed
-from cggm_pipeline.modulations._head import blocks, channels_last, checked, partial_logits, size
+from cggm_pipeline.modulations._head import checked
+from cggm_pipeline.modulations._ratios import ratio_to_others
+from cggm_pipeline.modulations._unimodal import true_class_mass, unimodal_logits
 from cggm_pipeline.modulations.base import Modulation, Parts, Record, Step
 
 Form = Literal["cvpr22", "tpami24"]
-
-_MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}
 
 
 class OGMGE(Modulation):
@@ -60,7 +59,9 @@ class OGMGE(Modulation):
     def penalty(self, step: Step) -> Tensor | float:
         """Adds nothing to the loss; takes this micro-batch's scores."""
         if self._active(step):
-            mass = torch.stack([true_class_mass(u, step.target) for u in self._unimodal_logits(step)])
+            mass = torch.stack(
+                [true_class_mass(u, step.target) for u in unimodal_logits(self._head[0], self._names, step)]
+            )
             self._seen.append(torch.cat([mass, mass.new_full((1,), step.target.numel())]) * (step.count > 0))
         return 0.0
 
@@ -94,46 +95,6 @@ class OGMGE(Modulation):
             else torch.zeros_like(gradient)
             for gradient in self._parts.gradients(name)
         ]
-
-    def _unimodal_logits(self, step: Step) -> list[Tensor]:
-        head, share = self._head[0], 1 / len(self._names)
-        widths = self._widths(step)
-        if widths is not None:
-            places = blocks(step, widths, size(head)[1])
-            return [partial_logits(head, step.fused, places[name], share) for name in self._names]
-        if step.rerun is None:
-            raise ValueError(
-                "OGM-GE needs each modality's own logits: give Step(blocks=...) where the head reads a concatenation "
-                "of the features, or Step(rerun=...), logits with the named modalities' features set to zero"
-            )
-        return [step.rerun([other for other in self._names if other != name]) for name in self._names]
-
-    def _widths(self, step: Step) -> dict[str, int] | None:
-        """Each modality's width in a concatenation; None where the head does not read one."""
-        head = self._head[0]
-        if step.blocks is not None:
-            return {name: step.blocks[name].stop - step.blocks[name].start for name in self._names}
-        if not all(isinstance(step.features[name], Tensor) for name in self._names):
-            return None
-        widths = {name: channels_last(head, step.features[name]).shape[-1] for name in self._names}
-        return widths if sum(widths.values()) == size(head)[1] else None
-
-
-def true_class_mass(logits: Tensor, target: Tensor) -> Tensor:
-    """sum_i softmax(logits)[i, y_i]: logits (B, C, ...), target (B, ...) of class indices.
-
-    Logits of a coarser map are interpolated to the target's size (bilinear, as the segmentation task reads them).
-    """
-    logits = logits.float()
-    if logits.shape[2:] != target.shape[1:]:
-        logits = functional.interpolate(logits, size=target.shape[1:], mode=_MODES[logits.dim()], align_corners=False)
-    return logits.softmax(1).gather(1, target.long().unsqueeze(1)).double().sum()
-
-
-def ratio_to_others(mass: Tensor) -> Tensor:
-    """r_m = mean over j != m of s_m / s_j, (M,) to (M,)."""
-    ratios = mass[:, None] / mass.clamp_min(torch.finfo(mass.dtype).tiny)
-    return (ratios.sum(1) - ratios.diagonal()) / (len(mass) - 1)
 
 
 def slowing(ratio: Tensor, alpha: float, form: Form) -> Tensor:

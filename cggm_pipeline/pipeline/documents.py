@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cggm_pipeline.errors import Problem, SpecError
+from cggm_pipeline.pipeline.collisions import colliding
 from cggm_pipeline.pipeline.paths import FETCHED
 from cggm_pipeline.spec import (
     Composed,
@@ -23,18 +24,24 @@ from cggm_pipeline.spec import (
 )
 from cggm_pipeline.spec.base import SLUG_PATTERN, SLUG_RULE
 from cggm_pipeline.spec.labels import RESERVED, slug_of
+from cggm_pipeline.spec.ranking import ComposedRanking, load_ranking
+from cggm_pipeline.spec.rows import Row as ComposedRow
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: its label, the published number it cites, and the experiment with every default."""
+    """One row of a table: its label, the published number it cites, and the experiment with every default.
+
+    `tuned`: how its values were chosen; null in a table without tuning.
+    """
 
     slug: str
     label: str
     published: dict[str, str] | None
     experiment: Experiment
+    tuned: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,12 +63,24 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """Methods (`rows`: slug to label) ranked over tables by a metric each: null where the table's task has its own."""
+
+    name: str
+    source: str
+    title: str
+    metrics: dict[str, str | None]
+    rows: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Documents:
     """Everything below specs/ that a stage can come from; `sources` are the files of the datasets."""
 
     datasets: dict[str, Dataset]
     sources: dict[str, str]
     tables: tuple[Table, ...]
+    rankings: tuple[Ranking, ...] = ()
 
     def prepared(self, table: Table) -> tuple[str, ...]:
         """The datasets of a table's rows and those that they are computed from, each after what it is computed from."""
@@ -92,13 +111,16 @@ def read_documents(project: Project) -> Documents:
     used = {file for table in tables for row in table.rows.values() for file in _layers(row.experiment)}
     alone = [experiment for experiment in experiments if os.path.realpath(experiment.path) not in used]
     reader.problems += [problem for experiment in alone for problem in _misnamed(experiment, reader)]
+    rankings = reader.all("rankings", load_ranking)
+    made = [*(_table(table, reader) for table in tables), *(_single(one, reader) for one in alone)]
+    reader.problems += list(colliding(made))
     if reader.problems:
         raise SpecError(reader.problems)
-    made = [*(_table(table, reader) for table in tables), *(_single(one, reader) for one in alone)]
     return Documents(
         datasets={dataset.name: dataset.spec for dataset in datasets},
         sources={dataset.name: reader.shown(dataset.path) for dataset in datasets},
         tables=tuple(sorted(made, key=lambda table: table.name)),
+        rankings=tuple(_ranking(ranking, reader) for ranking in rankings),
     )
 
 
@@ -137,12 +159,26 @@ def _misnamed(experiment: Composed[Experiment], reader: _Reader) -> list[Problem
     return [Problem(reader.shown(experiment.path), 0, 0, "", message, allowed=SLUG_RULE, hint="rename the file")]
 
 
+def _ranking(ranking: ComposedRanking, reader: _Reader) -> Ranking:
+    spec = ranking.spec
+    metrics = {name: spec.metric or table.spec.metric for name, table in ranking.tables.items()}
+    return Ranking(ranking.name, reader.shown(ranking.path), spec.title, metrics, dict(ranking.rows))
+
+
+def _row(slug: str, row: ComposedRow, table: ComposedTable) -> Row:
+    tuned = None
+    if row.tried is not None:
+        choice = table.tuned.rows.get(row.label) if table.tuned is not None else None
+        fresh = choice is not None and choice.digest == row.tried.digest
+        chosen = choice.chosen if choice is not None else None
+        tuned = {**row.tried.tuning.model_dump(mode="json"), "values": chosen, "fresh": fresh}
+    published = row.published.model_dump() if row.published else None
+    return Row(slug, row.label, published, row.experiment.spec, tuned)
+
+
 def _table(table: ComposedTable, reader: _Reader) -> Table:
     spec = table.spec
-    rows = tuple(
-        Row(slug, row.label, row.published.model_dump() if row.published else None, row.experiment.spec)
-        for slug, row in table.rows.items()
-    )
+    rows = tuple(_row(slug, row, table) for slug, row in table.rows.items())
     baseline = slug_of(spec.baseline) if spec.baseline is not None else None
     source = reader.shown(table.path)
     return Table(table.name, source, spec.title, spec.metric, baseline, rows[0].experiment.seeds, rows)

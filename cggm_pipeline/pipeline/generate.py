@@ -8,7 +8,7 @@ from typing import Any
 from cggm_pipeline import __version__
 from cggm_pipeline.pipeline import paths
 from cggm_pipeline.pipeline.code import Code
-from cggm_pipeline.pipeline.documents import Documents, Row, Table, read_documents
+from cggm_pipeline.pipeline.documents import Documents, Ranking, Row, Table, read_documents
 from cggm_pipeline.pipeline.pipelines import pipelines
 from cggm_pipeline.pipeline.render import render
 from cggm_pipeline.spec import Project, dump
@@ -30,6 +30,8 @@ def generate(project: Project) -> dict[str, str]:
 def _resolved(documents: Documents) -> Iterator[tuple[str, str]]:
     for name in sorted({name for table in documents.tables for name in documents.prepared(table)}):
         yield paths.dataset_file(name), stamp(dump(documents.datasets[name]), documents.sources[name])
+    for ranking in documents.rankings:
+        yield paths.ranking_file(ranking.name), stamp(dump_data(ranking_record(ranking, documents)), ranking.source)
     for table in documents.tables:
         yield paths.table_file(table.name), stamp(dump_data(table_record(table)), table.source)
         for row in table.rows:
@@ -38,7 +40,7 @@ def _resolved(documents: Documents) -> Iterator[tuple[str, str]]:
 
 def table_record(table: Table) -> dict[str, Any]:
     """A resolved table: what heads it, and its rows in order, each with its label and the number it cites."""
-    rows = {row.slug: {"label": row.label, "published": row.published} for row in table.rows}
+    rows = {row.slug: _row_record(row) for row in table.rows}
     return {
         "title": table.title,
         "metric": table.metric,
@@ -47,6 +49,25 @@ def table_record(table: Table) -> dict[str, Any]:
         "data": table.datasets[0],
         "order": list(rows),
         "rows": rows,
+    }
+
+
+def _row_record(row: Row) -> dict[str, Any]:
+    """What the table says of a row; how its values were chosen only where the table has tuning."""
+    tuned = {} if row.tuned is None else {"tuned": row.tuned}
+    return {"label": row.label, "published": row.published, **tuned}
+
+
+def ranking_record(ranking: Ranking, documents: Documents) -> dict[str, Any]:
+    """A resolved ranking: per table its task and the metric it is ranked by (null: the task's own), and the rows."""
+    tables = {table.name: table for table in documents.tables}
+    return {
+        "title": ranking.title,
+        "tables": {
+            name: {"task": tables[name].rows[0].experiment.task.kind, "metric": metric, "title": tables[name].title}
+            for name, metric in ranking.metrics.items()
+        },
+        "rows": ranking.rows,
     }
 
 

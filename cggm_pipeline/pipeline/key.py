@@ -23,9 +23,10 @@ from cggm_pipeline.spec import Experiment
 COMPUTE = ("torch", "numpy", "accelerate", "timm", "segmentation_models_pytorch", "transformers", "tokenizers")
 
 
-def run_key(experiment: Experiment, root: Path) -> str:
-    """Thirty-two hex digits. DataError where the experiment's data are not prepared."""
-    code = Code.of(root)
+def run_key(experiment: Experiment, root: Path, code: Code | None = None) -> str:
+    """Thirty-two hex digits. DataError where the experiment's data are not prepared. `code`: that of `root`, for many
+    keys of one moment: each file is read once."""
+    code = code or Code.of(root)
     starts = [code.package / "build" / "train.py"]  # what the stage and `cggm train` call
     script = code.root / "stages" / "train.py"
     if script.is_file():  # a project that only uses `cggm train` needs no stages

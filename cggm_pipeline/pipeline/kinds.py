@@ -12,10 +12,11 @@ from cggm_pipeline.spec.modality import Modality
 
 
 def network_files(code: Code, experiment: Experiment) -> set[Path]:
-    """The kinds that a network is made of, its task, and the transforms that feed it."""
+    """The kinds that a network is made of, its task, its predictor, and the transforms that feed it."""
     task = experiment.task
     kinds: set[tuple[str, str]] = {("tasks", task.kind), ("tasks/losses", task.loss.kind)}
     kinds |= {("fills", experiment.fill.kind), ("fusions", experiment.fusion.kind)}
+    kinds |= {("evaluation/predictors", experiment.prediction.kind)}
     return {code.kind(*kind) for kind in kinds} | modality_files(code, experiment.used().values())
 
 
@@ -54,5 +55,6 @@ def modulation_files(code: Code, experiment: Experiment) -> set[Path]:
 def train_files(code: Code, experiment: Experiment, *starts: Path) -> set[Path]:
     """Every file that training an experiment depends on, from `starts` on: the stage's script, or what it calls."""
     augmentations = [code.kind("data/augmentations", step.kind) for step in experiment.augment]
-    kinds = [*network_files(code, experiment), *modulation_files(code, experiment), *augmentations]
+    schedule = code.kind("schedules", experiment.schedule.kind)
+    kinds = [*network_files(code, experiment), *modulation_files(code, experiment), schedule, *augmentations]
     return code.closure([*starts, *kinds])

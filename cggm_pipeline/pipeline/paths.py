@@ -19,6 +19,11 @@ def table_file(table: str) -> str:
     return f"specs/resolved/tables/{table}.yaml"
 
 
+def ranking_file(ranking: str) -> str:
+    """The resolved ranking: its title, its tables with their metrics, and the rows that are ranked."""
+    return f"specs/resolved/rankings/{ranking}.yaml"
+
+
 def row_file(table: str, row: str) -> str:
     """The resolved experiment of one row."""
     return f"specs/resolved/{table}/{row}.yaml"
@@ -42,6 +47,11 @@ def prepared_folder(dataset: str) -> str:
 def run_folder(table: str, row: str = "") -> str:
     """What a table's stages write, or one row's."""
     return f"runs/{table}/{row}".rstrip("/")
+
+
+def ranking_folder(ranking: str) -> str:
+    """What a ranking's stage writes."""
+    return f"runs/rankings/{ranking}"
 
 
 def stage_name(verb: str, *names: str) -> str:

@@ -2,7 +2,7 @@
 
 The root's holds every table that a fresh clone can compute; a table whose raw data a person must fetch has its own in
 pipelines/TABLE/, and a dataset that several of those use has its stage in pipelines/data/. A dataset of features stands
-behind the one that it is computed from.
+behind the one that it is computed from. A ranking of several tables has its own in pipelines/rankings/NAME/.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ def pipelines(documents: Documents, code: Code) -> tuple[Pipeline, ...]:
     for table in fetched:
         own = [name for name in documents.prepared(table) if users[name] == 1]
         made.append(_pipeline(f"pipelines/{table.name}", [table], own, stages, documents))
+    for ranking in documents.rankings:
+        folder = f"pipelines/rankings/{ranking.name}"
+        made.append(Pipeline(folder, (ranking.source,), (stages.rank(ranking),)))
     return tuple(pipeline for pipeline in made if pipeline.stages)
 
 

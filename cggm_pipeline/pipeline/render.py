@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -33,6 +35,7 @@ def render(pipeline: Pipeline) -> str:
     return text
 
 
+@lru_cache(maxsize=65536)  # the same few hundred paths stand in every stage
 def quoted(value: str) -> str:
     """A YAML double-quoted scalar on one line, in which DVC finds nothing to interpolate."""
     return yaml.dump(value.replace("${", ESCAPED), default_style='"', width=float("inf"), allow_unicode=True).strip()

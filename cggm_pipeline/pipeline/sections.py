@@ -15,8 +15,9 @@ PREPARE = ("modalities", "source", "split", "target")
 SHAPES = ("modalities", "target")
 TABLE = ("baseline", "metric", "order", "rows", "seeds", "title")
 ROWS = ("metric", "order")
-NETWORK = ("data", "fill", "fusion", "task", "use")
-LEARNING = ("augment", "classifiers", "modulation", "training")
+RANKING = ("rows", "tables", "title")
+NETWORK = ("data", "fill", "fusion", "prediction", "task", "use")
+LEARNING = ("augment", "classifiers", "modulation", "schedule", "training")
 
 
 def train_sections(experiment: Experiment) -> tuple[str, ...]:
@@ -26,7 +27,7 @@ def train_sections(experiment: Experiment) -> tuple[str, ...]:
 
 def evaluate_sections(experiment: Experiment) -> tuple[str, ...]:
     """What evaluation depends on, given the trained weights."""
-    return tuple(sorted((*_modalities(experiment), *NETWORK, "seeds")))
+    return tuple(sorted((*_modalities(experiment), *NETWORK, "evaluation", "seeds")))
 
 
 def _modalities(experiment: Experiment) -> tuple[str, ...]:

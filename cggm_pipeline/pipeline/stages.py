@@ -11,14 +11,15 @@ from pathlib import Path
 
 from cggm_pipeline.pipeline import paths
 from cggm_pipeline.pipeline.code import Code
-from cggm_pipeline.pipeline.documents import Documents, Row, Table
+from cggm_pipeline.pipeline.documents import Documents, Ranking, Row, Table
 from cggm_pipeline.pipeline.kinds import modality_files, network_files, train_files, weight_paths, weights_of
 from cggm_pipeline.pipeline.records import Out, Stage
-from cggm_pipeline.pipeline.sections import PREPARE, ROWS, SHAPES, TABLE, evaluate_sections, train_sections
+from cggm_pipeline.pipeline.sections import PREPARE, RANKING, ROWS, SHAPES, TABLE, evaluate_sections, train_sections
 from cggm_pipeline.spec.features import Features
 from cggm_pipeline.spec.source import SourceSpec
 
 REPORTS = ("report.html", "table.csv", "table.md", "table.tex")
+RANKINGS = ("ranking.csv", "ranking.html", "ranking.md", "ranking.svg")
 
 Params = dict[str, tuple[str, ...]]
 
@@ -119,6 +120,24 @@ class Stages:
             ),
             params=self._version() | data | {paths.table_file(table.name): TABLE} | rows,
             outs=tuple(Out(f"{folder}/{name}") for name in REPORTS),
+        )
+
+    def rank(self, ranking: Ranking) -> Stage:
+        """The ranking of the methods that several tables share, from their metrics; the banner of made-up data too."""
+        folder = paths.ranking_folder(ranking.name)
+        files = self.code.relative(self.code.closure([self._script("rank")]) | self.code.assets("report"))
+        first = next(iter(ranking.rows))
+        return Stage(
+            name=paths.stage_name("rank", ranking.name),
+            command=("python", "stages/rank.py", ranking.name),
+            desc=f"average ranks of {len(ranking.rows)} methods over {len(ranking.metrics)} tables",
+            deps=_sorted(
+                files,
+                (f"{paths.run_folder(table)}/metrics.json" for table in ranking.metrics),
+                (f"{paths.run_folder(table, first)}/train" for table in ranking.metrics),
+            ),
+            params=self._version() | {paths.ranking_file(ranking.name): RANKING},
+            outs=tuple(Out(f"{folder}/{name}") for name in RANKINGS),
         )
 
     def _script(self, stage: str) -> Path:

@@ -11,8 +11,8 @@ from cggm_pipeline.report.table import Cell, Row, Table
 
 COLUMNS = (
     "table", "row", "label", "metric", "unit", "scale", "mean", "sd", "n", "difference", "low", "high", "covers",
-    "published", "source", "verdict", "parameters", "classifier_parameters", "step_seconds", "memory_bytes", "note",
-    "protocol", "banner",
+    "p", "p_holm", "published", "source", "verdict", "parameters", "classifier_parameters", "step_seconds",
+    "memory_bytes", "note", "protocol", "banner",
 )  # fmt: skip
 
 
@@ -37,6 +37,7 @@ def _numbers(cell: Cell) -> dict[str, str]:
     if cell.difference is not None:
         low, high = _text(cell.difference.low), _text(cell.difference.high)
         found |= {"difference": _text(cell.difference.mean), "low": low, "high": high, "covers": cell.difference.covers}
+        found |= {"p": _text(cell.difference.p), "p_holm": _text(cell.difference.holm)}
     if cell.published is not None:
         value = "" if cell.published.value is None else _text(cell.published.value)
         found |= {"published": value, "source": _inert(cell.published.source), "verdict": cell.verdict.text}

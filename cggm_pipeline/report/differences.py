@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cggm_pipeline.report.material import Material
 from cggm_pipeline.report.metrics import Metric
 from cggm_pipeline.report.runs import Predictions, read_predictions
-from cggm_pipeline.report.statistics import Difference, crossed_difference, t_difference
+from cggm_pipeline.report.statistics import Difference, crossed_difference, holm, t_difference
 from cggm_pipeline.spec.modulations import UnimodalLosses
 
 Arrays = list[NDArray[np.float64]]
@@ -70,7 +70,13 @@ def _side(material: Material, row: str, metric: Metric) -> Side:
 
 def _to_all(material: Material, reference: str, metric: Metric) -> dict[str, Difference]:
     found = {row.slug: against(material, row.slug, reference, metric) for row in material.spec.rows}
-    return {slug: difference for slug, difference in found.items() if difference is not None}
+    return corrected({slug: difference for slug, difference in found.items() if difference is not None})
+
+
+def corrected(found: Mapping[str, Difference]) -> dict[str, Difference]:
+    """Differences to one row, by slug, with Holm's correction for their number."""
+    adjusted = holm([one.p for one in found.values()])
+    return {slug: replace(one, holm=p) for (slug, one), p in zip(found.items(), adjusted, strict=True)}
 
 
 def _samples(ours: Side, theirs: Side, metric: Metric, seeds: list[int]) -> tuple[Arrays, Arrays] | None:

@@ -10,10 +10,13 @@ from markupsafe import Markup
 from cggm_pipeline.report import figures
 from cggm_pipeline.report.figures import Figure
 from cggm_pipeline.report.material import Material
+from cggm_pipeline.report.missing import grids
 from cggm_pipeline.report.protocol import Protocol, plain
 from cggm_pipeline.report.reading import sentences
 from cggm_pipeline.report.table import Row, Table
-from cggm_pipeline.report.texts import Column, Entry, columns, others, sources
+from cggm_pipeline.report.texts import Column, Entry, columns, legend, others, sources
+from cggm_pipeline.report.tuned import tuned_values
+from cggm_pipeline.report.warnings import warnings
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,9 @@ def html(table: Table, protocol: Protocol, material: Material) -> str:
         navigation=_navigation(drawn),
         svg=Markup,
         seeds=_seeds(table),
+        extra=[*grids(material, table.metric), *tuned_values(material)],
+        legend=legend(table),
+        warnings=warnings(material),
         banners=table.banners,
         sources=sources(table),
     )

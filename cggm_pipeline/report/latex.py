@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cggm_pipeline.report.protocol import Protocol
 from cggm_pipeline.report.table import Row, Table
-from cggm_pipeline.report.texts import Band, Column, columns, pages, sources
+from cggm_pipeline.report.texts import Band, Column, columns, legend, pages, sources
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -30,6 +30,7 @@ _SPECIAL = {
     "≤": r"$\leq$",
     "²": r"\textsuperscript{2}",
     "µ": r"\textmu{}",
+    "†": r"$\dagger$",
 }
 
 
@@ -41,13 +42,14 @@ def latex(table: Table, protocol: Protocol) -> str:
     shown = columns(table)
     notes = [f"* {row.label}: {text}." for row in table.rows for text in row.marks]
     cited = [f"{text}." for text in sources(table)]
+    told = [f"{text}." for text in (legend(table),) if text]
     banners = [f"{banner}." for banner in table.banners]
     label = f"tab:{table.name.replace('_', '-').replace('/', '-')}"
     head = [" & ".join(escape(name) for name in ("method", *(column.name for column in shown))) + r" \\"]
     grid = _tabular(table, shown, head)
     lines = [
         r"% needs \usepackage{booktabs}",
-        *_environment([*banners, f"{table.title}.", *notes, *cited, f"{protocol.line}."], label, [grid]),
+        *_environment([*banners, f"{table.title}.", *notes, *cited, *told, f"{protocol.line}."], label, [grid]),
     ]
     parts = [_tabular(table, _columns(page), _head(page)) for page in pages(table)]
     if parts:

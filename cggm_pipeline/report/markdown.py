@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cggm_pipeline.report.missing import Grid
 from cggm_pipeline.report.protocol import Protocol
 from cggm_pipeline.report.table import Row, Table
-from cggm_pipeline.report.texts import Column, columns, others, sources
+from cggm_pipeline.report.texts import Column, columns, legend, others, sources
 
 
-def markdown(table: Table, protocol: Protocol) -> str:
-    """What the table claims, its notes and its protocol, then the other metrics."""
+def markdown(table: Table, protocol: Protocol, extra: Sequence[Grid] = ()) -> str:
+    """What the table claims, its notes and its protocol, then the other metrics and the `extra` grids."""
     notes = [f"- \\* {escape(row.label)}: {escape(text)}" for row in table.rows for text in row.marks]
     notes += [f"- {escape(text)}" for text in sources(table)]
     banners = [f"> **{escape(banner)}**" for banner in table.banners]
@@ -19,10 +20,13 @@ def markdown(table: Table, protocol: Protocol) -> str:
         *banners,
         _grid(table, columns(table)),
         "\n".join(notes),
+        escape(legend(table)),
         escape(protocol.line),
     ]
     if others(table):
         parts += ["## Other metrics", _grid(table, others(table))]
+    for grid in extra:
+        parts += [f"## {escape(grid.title)}", _plain(grid), escape(grid.caption)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -37,6 +41,11 @@ def _grid(table: Table, shown: list[Column]) -> str:
     head = _line(["method", *(column.name for column in shown)])
     rule = "|" + "|".join([":---", *["---:"] * len(shown)]) + "|"
     return "\n".join([head, rule, *(_line(_cells(row, shown)) for row in table.rows)])
+
+
+def _plain(grid: Grid) -> str:
+    rule = "|" + "|".join([":---", *["---:"] * len(grid.head)]) + "|"
+    return "\n".join([_line(["method", *grid.head]), rule, *(_line([label, *texts]) for label, texts in grid.rows)])
 
 
 def _cells(row: Row, shown: list[Column]) -> list[str]:

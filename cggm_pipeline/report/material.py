@@ -18,15 +18,30 @@ from cggm_pipeline.spec.experiment import Experiment
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """`values` by dotted key: those that were chosen of `budget` combinations; None: the table is not tuned yet.
+
+    `fresh`: they were chosen for the settings that the row has now.
+    """
+
+    budget: int
+    seed: int
+    epochs: int | None
+    values: Mapping[str, Any] | None
+    fresh: bool
+
+
+@dataclass(frozen=True)
 class RowSpec:
     """One row as specified: its label, its experiment, the paper's numbers by metric, and how its resolved file differs
-    from its spec, in words (empty: it does not)."""
+    from its spec, in words (empty: it does not). `tuned`: how its values were chosen; None without tuning."""
 
     slug: str
     label: str
     experiment: Experiment
     published: Mapping[str, Published] = field(default_factory=dict)
     edited: str = ""
+    tuned: Tuning | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cggm_pipeline.report.material import DataFacts, Material, RowSpec
+from cggm_pipeline.report.material import DataFacts, Material, RowSpec, Tuning
 from cggm_pipeline.report.metrics import Metric
 from cggm_pipeline.report.runs import RowRun
 from cggm_pipeline.spec import Experiment
@@ -76,9 +76,19 @@ def _block(row: RowSpec, run: RowRun, facts: DataFacts) -> Block:
         "threads": training.threads,
         "initial weights": {name: _weights(modality.encoder) for name, modality in spec.modalities.items()},
     }
-    block |= _where_used(spec)
+    block |= _where_used(spec) | _tuning(row.tuned)
     versions = run.summary.get("versions")
     return block | ({"versions": dict(versions)} if isinstance(versions, Mapping) else {})
+
+
+def _tuning(found: Tuning | None) -> Block:
+    """The budget that every row of a table with tuning has, and whether it was spent."""
+    if found is None:
+        return {}
+    if found.values is None:
+        return {"tuning": "not tuned: every row has its own values"}
+    told = {"combinations for each row": found.budget, "seed": found.seed, "epochs": found.epochs or "as the row"}
+    return {"tuning": told | ({} if found.fresh else {"note": "for other settings than the row has now"})}
 
 
 def _where_used(spec: Experiment) -> Block:
@@ -163,4 +173,10 @@ def _phrases(common: Mapping[str, Any]) -> list[str]:
     optimizer = common.get("optimizer")
     if optimizer:
         phrases.append(f"{optimizer['kind']} {optimizer['lr']:g}")
+    tuning = common.get("tuning")
+    if isinstance(tuning, Mapping):
+        budget, seed = tuning["combinations for each row"], tuning["seed"]
+        phrases.append(f"tuned over {budget} combinations a row with seed {seed}")
+    elif tuning:
+        phrases.append("not tuned")
     return [*phrases, "selected on validation", "test used once"]

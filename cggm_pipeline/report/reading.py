@@ -106,7 +106,11 @@ def _limits(table: Table, material: Material) -> list[Sentence]:
     said = []
     if number > 1:
         chance = f"about {number * 0.05:.1f} would exclude 0 by chance"
+        kept = sum(one.survives for one in shown)
         said.append(f"{number} intervals at 95 %: even if no method differed, {chance}.")
+        said.append(
+            f"After Holm's correction for that, {kept or 'no'} difference{'s' * (kept != 1)} from 0 can be told."
+        )
     most = max((cell.summary.n for row in table.rows if (cell := table.cell(row)).summary), default=0)
     if 0 < most < FEW:
         said.append(f"{most} seed{'s are' if most > 1 else ' is'} few: the spread between seeds is itself uncertain.")

@@ -67,13 +67,17 @@ class RowRun:
 
 @dataclass(frozen=True)
 class Score:
-    """Metrics and linear probes {modality: {metric: value}} of one row and seed on one split."""
+    """Metrics and linear probes {modality: {metric: value}} of one row and seed on one split.
+
+    `subsets`: the modalities that are there, joined by "+", to the metrics without the others; empty: not measured.
+    """
 
     row: str
     seed: int
     split: str
     metrics: Mapping[str, float]
     probes: Mapping[str, Mapping[str, float]]
+    subsets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -150,11 +154,14 @@ def _load(path: Path) -> Predictions:
 
 def _score(record: Mapping[str, Any]) -> Score:
     metrics = {str(name): _number(value) for name, value in record["metrics"].items()}
-    probes = {
-        modality: {name: _number(value) for name, value in found.items()}
-        for modality, found in (record.get("probes") or {}).items()
-    }
-    return Score(str(record["row"]), int(record["seed"]), str(record["split"]), metrics, probes)
+    nested = [
+        {
+            key: {name: _number(value) for name, value in found.items()}
+            for key, found in (record.get(part) or {}).items()
+        }
+        for part in ("probes", "subsets")
+    ]
+    return Score(str(record["row"]), int(record["seed"]), str(record["split"]), metrics, *nested)
 
 
 def _number(value: Any) -> float:

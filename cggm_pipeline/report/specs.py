@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cggm_pipeline.errors import Problem, SpecError
 from cggm_pipeline.report.claims import published_numbers
 from cggm_pipeline.report.flat import flat
-from cggm_pipeline.report.material import RowSpec, TableSpec
+from cggm_pipeline.report.material import RowSpec, TableSpec, Tuning
 from cggm_pipeline.spec import Experiment, Project, load_experiment, load_resolved, load_table
 from cggm_pipeline.spec.load import Document, read
 
@@ -52,7 +53,21 @@ def _row(table: str, slug: str, row: Mapping[str, Any], root: Path, sources: Map
     path = row_path(root, table, slug)
     experiment = load_resolved(path, Experiment) if path.is_file() else _missing(path, root)
     published = published_numbers(root, row["published"]) if row.get("published") else {}
-    return RowSpec(slug, str(row.get("label") or slug), experiment, published, _edited(slug, experiment, sources))
+    edited, label = _edited(slug, experiment, sources), str(row.get("label") or slug)
+    return RowSpec(slug, label, experiment, published, edited, _tuning(table, slug, row.get("tuned")))
+
+
+def _tuning(table: str, slug: str, found: Any) -> Tuning | None:
+    """How the row's values were chosen, as `cggm compile` wrote it."""
+    if found is None:
+        return None
+    try:
+        chosen = None if found["values"] is None else dict(found["values"])
+        epochs = None if found["epochs"] is None else int(found["epochs"])
+        return Tuning(int(found["budget"]), int(found["seed"]), epochs, chosen, bool(found["fresh"]))
+    except (KeyError, TypeError, ValueError):
+        problem = Problem(f"specs/resolved/tables/{table}.yaml", 0, 0, f"rows.{slug}.tuned", "is damaged")
+        raise SpecError([replace(problem, hint="run `cggm compile`")]) from None
 
 
 def _sources(table: str, root: Path) -> Mapping[str, Experiment] | str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cggm_pipeline.errors import DataError
 from cggm_pipeline.report.costs import Cost, cost_of
-from cggm_pipeline.report.differences import against, compared
+from cggm_pipeline.report.differences import against, compared, corrected
 from cggm_pipeline.report.material import Material, RowSpec
 from cggm_pipeline.report.metrics import Metric, metric
 from cggm_pipeline.report.runs import RowRun
@@ -106,7 +106,7 @@ def make(material: Material) -> Table:
     """The table of what was gathered. DataError where the named metric was not measured."""
     spec = material.spec
     metrics = _metrics(material)
-    rows = tuple(_row(material, row, metrics) for row in spec.rows)
+    rows = _corrected([_row(material, row, metrics) for row in spec.rows], metrics)
     baseline = spec.baseline if any(row.slug == spec.baseline for row in spec.rows) else None
     labels = {row.slug: row.label for row in rows}
     found = compared(material, metrics[0])
@@ -133,6 +133,17 @@ def _row(material: Material, row: RowSpec, metrics: tuple[Metric, ...]) -> Row:
     cells = {metric.name: _cell(material, row, metric) for metric in metrics}
     modalities = tuple(row.experiment.used())
     return Row(row.slug, row.label, cells, cost_of(run), note, failed, _edited(row, run), _remarks(run), modalities)
+
+
+def _corrected(rows: list[Row], metrics: tuple[Metric, ...]) -> tuple[Row, ...]:
+    """Every metric's differences with Holm's correction over the rows."""
+    for one in metrics:
+        name = one.name
+        cells = {row.slug: row.cells[name] for row in rows}
+        found = corrected({slug: cell.difference for slug, cell in cells.items() if cell.difference is not None})
+        changed = {slug: replace(cells[slug], difference=adjusted) for slug, adjusted in found.items()}
+        rows = [replace(row, cells={**row.cells, name: changed.get(row.slug, cells[row.slug])}) for row in rows]
+    return tuple(rows)
 
 
 def _cell(material: Material, row: RowSpec, metric: Metric) -> Cell:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from cggm_pipeline.report.protocol import Protocol
 from cggm_pipeline.report.table import Row, Table
-from cggm_pipeline.report.texts import cited, difference, summary
+from cggm_pipeline.report.texts import DAGGER, cited, legend, marked, summary
 
 STYLES = {True: "green", False: "red"}
 
@@ -32,6 +32,8 @@ def show(table: Table, protocol: Protocol, console: Console | None = None) -> No
         _print(console, line)
     for line in _claimed(table):
         _print(console, line)
+    if any(line[2].endswith(DAGGER) for line in cells):
+        _print(console, Text(f"  {legend(table)}", style="dim"))
     _print(console, Text(f"  {protocol.line}", style="dim"))
 
 
@@ -67,5 +69,5 @@ def _cells(table: Table, row: Row) -> tuple[str, str, str, str]:
     theirs = "" if cell.published is None else f"published {cited(cell.published)}"
     remarks = (row.note, *row.remarks, theirs, cell.verdict.text, "differs from its spec" if row.edited else "")
     number = "–" if cell.summary is None else summary(cell.summary, table.metric)
-    paired = "" if cell.difference is None else difference(cell.difference, table.metric)
+    paired = "" if cell.difference is None else marked(cell.difference, table.metric)
     return row.label, number, paired, " · ".join(part for part in remarks if part)

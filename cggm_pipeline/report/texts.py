@@ -8,7 +8,7 @@ from math import isnan
 
 from cggm_pipeline.report.costs import Cost
 from cggm_pipeline.report.metrics import Metric
-from cggm_pipeline.report.statistics import Difference, Summary
+from cggm_pipeline.report.statistics import ALPHA, Difference, Summary
 from cggm_pipeline.report.table import Reference, Row, Table
 from cggm_pipeline.report.verdict import Published, Verdict
 
@@ -117,13 +117,30 @@ def _metric(metric: Metric) -> Column:
     return Column(metric.heading, lambda row: Entry(summary(row.cells[metric.name].summary, metric)))
 
 
+DAGGER = "\u2020"
+
+
+def legend(table: Table) -> str:
+    """What the dagger beside a difference says; empty where no difference has a p value."""
+    found = [one for reference in table.references for one in reference.differences.values() if not isnan(one.holm)]
+    if not found:
+        return ""
+    most = max(sum(not isnan(one.holm) for one in reference.differences.values()) for reference in table.references)
+    return f"{DAGGER} p < {ALPHA} after Holm's correction over the {most} rows that are compared with the same row"
+
+
+def marked(found: Difference | None, metric: Metric) -> str:
+    """The difference, with a dagger where it survives Holm's correction."""
+    return difference(found, metric) + (f" {DAGGER}" if found is not None and found.survives else "")
+
+
 def _difference(table: Table, reference: Reference) -> Column:
     def entry(row: Row) -> Entry:
         found = reference.differences.get(row.slug)
         mark = ""
         if found is not None and found.decided:
             mark = "better" if (found.mean > 0) == table.metric.higher_is_better else "worse"
-        return Entry(difference(found, table.metric), mark)
+        return Entry(marked(found, table.metric), mark)
 
     return Column(f"difference to {reference.label} [95\u00a0%]", entry)
 

@@ -13,8 +13,10 @@ from cggm_pipeline.report.html import html
 from cggm_pipeline.report.latex import latex
 from cggm_pipeline.report.markdown import markdown
 from cggm_pipeline.report.material import gather
+from cggm_pipeline.report.missing import grids
 from cggm_pipeline.report.specs import read_table
 from cggm_pipeline.report.terminal import show
+from cggm_pipeline.report.tuned import tuned_values
 from cggm_pipeline.whole import write_whole
 
 
@@ -28,7 +30,7 @@ def write(table: str, root: Path, console: Console | None = None) -> Path:
     made = tables.make(material)
     protocol = protocols.make(material, made.metrics)
     texts = {
-        "table.md": markdown(made, protocol),
+        "table.md": markdown(made, protocol, [*grids(material, made.metric), *tuned_values(material)]),
         "table.csv": delimited(made, protocol),
         "table.tex": latex(made, protocol),
         "report.html": html(made, protocol, material),

@@ -15,8 +15,8 @@ from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.project import Project
 from cggm_pipeline.spec.text import printable
 
-KINDS = ("experiment", "dataset", "table", "claims")
-NESTED = frozenset({"experiments"})
+KINDS = ("experiment", "dataset", "table", "claims", "ranking", "tuned")
+NESTED = frozenset({"experiments", "tables", "rankings", "tuned"})
 """Rooms of specs/ that may have folders: a name there is several names with slashes."""
 
 

@@ -36,6 +36,7 @@ def check_modality(name: str, modality: Modality, form: Form, path: Keys, data: 
             yield Finding((*where, misfit[0]), misfit[1])
         shape, what = transform.shape(shape), transform.gives
     yield from _input(name, modality.encoder, shape, what, _described(what, form.shape), (*path, "encoder"), data)
+    yield from _ids(modality, path)
 
 
 def _unread(transform: TransformSpec, what: str, shape: Shape, index: int) -> tuple[str, str] | None:
@@ -48,7 +49,7 @@ def _unread(transform: TransformSpec, what: str, shape: Shape, index: int) -> tu
     if transform.reads == "numbers" and (what == "text" or len(shape) not in transform.ranks):
         return f"{transform.kind} reads {forms}", ""
     if transform.reads == "numbers" and index and what == "ids":
-        return f"{transform.kind} reads numbers, and behind tokenise stand token ids", "take one of them out"
+        return f"{transform.kind} reads numbers, and token ids stand before it", "take one of them out"
     return None
 
 
@@ -58,16 +59,25 @@ def _input(
     kind, also = (*path, "kind"), (data,)
     if what == "text" or len(shape) not in encoder.ranks:
         forms = "token ids (T)" if encoder.reads_ids else listed(FORMS[rank] for rank in sorted(encoder.ranks))
-        hint = "put {kind: tokenise, tokenizer: ...} first into its transforms" if encoder.reads_ids else ""
+        hint = "put a tokenise or hash_words first into its transforms" if encoder.reads_ids else ""
         yield Finding(kind, f"{encoder.kind} reads {forms}; '{name}' is {described}", hint=hint, also=also)
     elif encoder.reads_ids and what != "ids":
         message = f"{encoder.kind} reads token ids (T); '{name}' is {described}, of numbers"
-        yield Finding(kind, message, hint="its dtype must be int64, or text with a tokenise", also=also)
+        yield Finding(kind, message, hint="its dtype must be int64, or text with a tokenise or hash_words", also=also)
     elif None in encoder.fixed(shape):
         message = f"{encoder.kind} needs fixed sizes; '{name}' is {described}"
         yield Finding(kind, message, hint="resize it, or choose an encoder that reads varying sizes", also=also)
     elif encoder.layout == "pyramid" and len(shape) != 3:
         yield Finding((*path, "output"), f"a pyramid needs images {FORMS[3]}; '{name}' is {described}", also=also)
+
+
+def _ids(modality: Modality, path: Keys) -> Iterator[Finding]:
+    """The encoder knows every id that the transforms give, where both say how many there are."""
+    given, known = modality.transforms[-1].ids() if modality.transforms else None, modality.encoder.ids()
+    if given is not None and known is not None and given > known:
+        message = f"{given} ids come from {modality.transforms[-1].kind}, {modality.encoder.kind} knows {known}"
+        also = ((*path, "transforms", len(modality.transforms) - 1),)
+        yield Finding((*path, "encoder"), message, hint=f"write vocabulary: {given}", also=also)
 
 
 def _described(what: str, shape: Shape) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import get_args
 
 from cggm_pipeline.spec.encoders import EncoderSpec, Timm, Transformer
@@ -10,7 +10,9 @@ from cggm_pipeline.spec.fusions import Film, FusionSpec, SMPDecoder
 from cggm_pipeline.spec.fusions import Transformer as TransformerFusion
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.load import Keys
+from cggm_pipeline.spec.modulations import MSLR, ModulationSpec
 from cggm_pipeline.spec.nearest import did_you_mean, listed
+from cggm_pipeline.spec.schedules import Thinned
 from cggm_pipeline.spec.sections import Sections
 
 USE: Keys = ("use",)
@@ -28,6 +30,8 @@ def check_network(sections: Sections) -> Iterator[Finding]:
     if sections.fusion is not None:
         yield from _fusion(sections, sections.fusion, encoders)
     yield from _modulation(sections, encoders)
+    yield from _schedule(sections)
+    yield from _prediction(sections)
 
 
 def _heads(width: int, heads: int, path: Keys, what: str, also: tuple[Keys, ...] = ()) -> Iterator[Finding]:
@@ -57,6 +61,9 @@ def _fusion(sections: Sections, fusion: FusionSpec, encoders: Mapping[str, Encod
     if task is not None and fusion.layout not in task.accepts:
         message = f"{task.kind} reads {listed(sorted(task.accepts))}; {fusion.kind} gives {fusion.layout}"
         yield Finding(("task", "kind"), message, also=(("fusion", "kind"),))
+    if task is not None and fusion.tasks is not None and task.kind not in fusion.tasks:
+        message = f"{fusion.kind} is not defined for {task.kind}"
+        yield Finding(("fusion", "kind"), message, listed(sorted(fusion.tasks)), also=(("task", "kind"),))
     if fusion.equal_widths:
         yield from _equal_widths(fusion, encoders)
     if isinstance(fusion, SMPDecoder):
@@ -89,12 +96,17 @@ def _decoder(fusion: SMPDecoder, encoders: Mapping[str, EncoderSpec]) -> Iterato
             yield Finding(path, message, hint=hint, also=(("fusion", "kind"), USE))
 
 
-def _equal_widths(fusion: FusionSpec, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
+def _one_width(path: Keys, kind: str, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
     widths = {name: encoder.features_width for name, encoder in encoders.items() if encoder.features_width is not None}
     if len(set(widths.values())) > 1:
         shown = listed(f"{name} {width}" for name, width in widths.items())
-        yield Finding(("fusion", "kind"), f"{fusion.kind} needs features of one width: {shown}", also=(USE,))
-    elif widths and isinstance(fusion, TransformerFusion):
+        yield Finding(path, f"{kind} needs features of one width: {shown}", also=(USE,))
+
+
+def _equal_widths(fusion: FusionSpec, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
+    widths = {name: encoder.features_width for name, encoder in encoders.items() if encoder.features_width is not None}
+    yield from _one_width(("fusion", "kind"), fusion.kind, encoders)
+    if len(set(widths.values())) == 1 and isinstance(fusion, TransformerFusion):
         width = next(iter(widths.values()))
         yield from _heads(width, fusion.heads, ("fusion",), f"the features' width {width}")
 
@@ -111,12 +123,73 @@ def _modulation(sections: Sections, encoders: Mapping[str, EncoderSpec]) -> Iter
             f"{modulation.kind} balances {modulation.min_modalities} modalities or more, {_number(len(used))} in use"
         )
         yield Finding(("modulation", "kind"), message, hint="use kind: none", also=(USE, MODALITIES))
+    if modulation.max_modalities is not None and len(used) > modulation.max_modalities:
+        message = f"{modulation.kind} balances at most {modulation.max_modalities} modalities, {len(used)} are in use"
+        yield Finding(("modulation", "kind"), message, hint="select some with use:", also=(USE, MODALITIES))
+    yield from _surroundings(sections, modulation)
+    if isinstance(sections.modulation, MSLR) and used:
+        yield from _rates(sections.modulation, used)
+    if modulation.equal_widths():
+        yield from _one_width(("modulation", "kind"), modulation.kind, encoders)
     if modulation.trains_classifiers and sections.classifiers is not None:
         for name, encoder in encoders.items():
             width = encoder.features_width
             if encoder.layout == "tokens" and width is not None:
                 what = f"the width {width} of '{name}', whose classifier has Transformer blocks"
                 yield from _heads(width, sections.classifiers.heads, ("classifiers",), what, (("modulation", "kind"),))
+
+
+def _rates(modulation: MSLR, used: Collection[str]) -> Iterator[Finding]:
+    for name in sorted(set(modulation.rates or ()) - set(used)):
+        hint, allowed = did_you_mean(name, used)
+        message = f"there is no modality '{name}' in use"
+        yield Finding(("modulation", "rates", name), message, allowed, hint, also=(USE,))
+
+
+def _surroundings(sections: Sections, modulation: ModulationSpec) -> Iterator[Finding]:
+    """What a method asks of the fusion and of the schedule."""
+    fusion, schedule, path = sections.fusion, sections.schedule, ("modulation", "kind")
+    if fusion is not None and modulation.fusions is not None and fusion.kind not in modulation.fusions:
+        message = f"{modulation.kind} does not work with the fusion {fusion.kind}"
+        yield Finding(path, message, listed(sorted(modulation.fusions)), also=(("fusion", "kind"),))
+    elif fusion is not None and modulation.reads_blocks and not fusion.concatenates():
+        message = f"{modulation.kind} reads the head's block of each modality, but z is no concatenation of features"
+        hint = "use fusion: {kind: concat} without a width, or {kind: late}"
+        yield Finding(path, message, hint=hint, also=(("fusion",),))
+    if schedule is not None and modulation.schedule not in (None, schedule.kind):
+        message = f"{modulation.kind} needs schedule: {{kind: {modulation.schedule}}}; found {schedule.kind}"
+        yield Finding(path, message, hint="set it", also=(("schedule", "kind"),))
+
+
+def _schedule(sections: Sections) -> Iterator[Finding]:
+    schedule, task, used, path = sections.schedule, sections.task, sections.used(), ("schedule", "kind")
+    if schedule is None:
+        return
+    if task is not None and task.kind not in schedule.tasks:
+        message = f"{schedule.kind} is not defined for {task.kind}"
+        yield Finding(path, message, listed(sorted(schedule.tasks)), also=(("task", "kind"),))
+    if used and len(used) < schedule.min_modalities:
+        message = f"{schedule.kind} needs {schedule.min_modalities} modalities, {_number(len(used))} in use"
+        yield Finding(path, message, hint="use kind: everything", also=(USE, MODALITIES))
+    if schedule.max_modalities is not None and len(used) > schedule.max_modalities:
+        message = f"{schedule.kind} takes at most {schedule.max_modalities} modalities, {len(used)} are in use"
+        yield Finding(path, message, hint="select some with use:", also=(USE, MODALITIES))
+    for name, (other, value) in schedule.only.items():
+        if getattr(schedule, other) != value and getattr(schedule, name) != type(schedule).model_fields[name].default:
+            message = f"{name} is read with {other}: {value} alone"
+            yield Finding(("schedule", name), message, hint="remove it", also=(("schedule", other),))
+    if isinstance(schedule, Thinned) and used and schedule.modality not in used:
+        hint, allowed = did_you_mean(schedule.modality, used)
+        yield Finding(
+            ("schedule", "modality"), f"there is no modality '{schedule.modality}' in use", allowed, hint, also=(USE,)
+        )
+
+
+def _prediction(sections: Sections) -> Iterator[Finding]:
+    prediction, task = sections.prediction, sections.task
+    if prediction is not None and task is not None and task.kind not in prediction.tasks:
+        message = f"{prediction.kind} is not defined for {task.kind}"
+        yield Finding(("prediction", "kind"), message, listed(sorted(prediction.tasks)), also=(("task", "kind"),))
 
 
 def _number(count: int) -> str:

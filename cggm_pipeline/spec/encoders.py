@@ -38,6 +38,10 @@ class EncoderSpec(Kind):
         """What it may read in the project besides data: weights. A name of a hub counts only where it is a path."""
         return ()
 
+    def ids(self) -> int | None:
+        """How many token ids it knows, 0 .. n - 1; null where it reads none, or only its files know."""
+        return None
+
     def fixed(self, shape: Shape) -> Shape:
         """Those sizes of a sample that the encoder needs to know: by default the channels, or the last axis."""
         return shape[:1] if len(shape) == 3 else shape[-1:]
@@ -219,6 +223,35 @@ class Text(EncoderSpec):
         return (self.model,)
 
 
+class Embedding(EncoderSpec):
+    """A learned vector per token id; their mean over the tokens that are there, or all of them."""
+
+    source: ClassVar[str] = "the bag of words of fastText, Joulin et al. 2017 (EACL)"
+    equation: ClassVar[str] = "h = (1/T) sum_t E[id_t]"
+    ranks: ClassVar[frozenset[int]] = frozenset({1})
+    reads_ids: ClassVar[bool] = True
+
+    kind: Literal["embedding"]
+    vocabulary: Annotated[int, Field(ge=1, le=2**24)] = Field(4096, description="ids are 0 .. vocabulary - 1")
+    width: Count = Field(64, description="of the vectors")
+    dropout: Rate = Field(0.0, description="of the features")
+    output: Literal["mean", "tokens"] = Field("mean", description="their mean over unpadded tokens, or all of them")
+
+    @property
+    def layout(self) -> Layout:
+        return "tokens" if self.output == "tokens" else "vector"
+
+    @property
+    def features_width(self) -> int | None:
+        return self.width
+
+    def fixed(self, shape: Shape) -> Shape:
+        return ()
+
+    def ids(self) -> int | None:
+        return self.vocabulary
+
+
 class Custom(EncoderSpec):
     """An encoder of one's own: `path: my_pkg.module:Class`, from a module prefix allow-listed in pyproject.toml.
 
@@ -237,4 +270,4 @@ class Custom(EncoderSpec):
         return self.output
 
 
-Encoder = Annotated[MLP | Conv | Transformer | Timm | SMP | Text | Custom, Field(discriminator="kind")]
+Encoder = Annotated[MLP | Conv | Transformer | Timm | SMP | Text | Embedding | Custom, Field(discriminator="kind")]

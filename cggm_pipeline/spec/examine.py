@@ -16,9 +16,18 @@ from cggm_pipeline.spec.faults import problems_of
 from cggm_pipeline.spec.layers import Finding, Layer, Stack
 from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.project import Project
+from cggm_pipeline.spec.ranking import examine_ranking
 from cggm_pipeline.spec.rows import examine_table
+from cggm_pipeline.spec.tuned import examine_tuned
 
-ROOMS = {"experiments": "experiment", "datasets": "dataset", "tables": "table", "claims": "claims"}
+ROOMS = {
+    "experiments": "experiment",
+    "datasets": "dataset",
+    "tables": "table",
+    "claims": "claims",
+    "tuned": "tuned",
+    "rankings": "ranking",
+}
 
 
 def examine(path: Path, project: Project) -> list[Problem]:
@@ -78,4 +87,6 @@ _EXAMINERS: dict[str, Callable[[Path, Project], list[Problem]]] = {
     "dataset": lambda path, project: examine_dataset(path, project).problems,
     "table": lambda path, project: examine_table(path, project)[1],
     "claims": examine_claims,
+    "tuned": examine_tuned,
+    "ranking": lambda path, project: examine_ranking(path, project)[1],
 }

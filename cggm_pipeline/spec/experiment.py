@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from cggm_pipeline.spec.base import Seed, Slug, Spec
+from cggm_pipeline.spec.evaluation import Evaluation
 from cggm_pipeline.spec.fills import Fill, Zeros
 from cggm_pipeline.spec.fusions import Fusion
 from cggm_pipeline.spec.modality import Modality
 from cggm_pipeline.spec.modulations import Classifiers, Modulation, NoModulation
+from cggm_pipeline.spec.predictors import Plain, Predictor
+from cggm_pipeline.spec.schedules import Everything, Schedule
 from cggm_pipeline.spec.tasks import Task
 from cggm_pipeline.spec.training import Training
 from cggm_pipeline.spec.transforms import Augmentation
@@ -41,10 +44,13 @@ class Experiment(Spec):
     fusion: Fusion = Field(description="from the features to one z")
     task: Task = Field(description="what is predicted, and its loss")
     modulation: Modulation = Field(NoModulation(), description="how the modalities are balanced")
+    schedule: Schedule = Field(Everything(), description="which samples, modalities and turns an epoch has")
     classifiers: Classifiers = Field(
         Classifiers(), description="the per-modality classifiers of methods that train them"
     )
     training: Training = Field(description="the loop")
+    prediction: Predictor = Field(Plain(), description="how the trained network is asked")
+    evaluation: Evaluation = Field(Evaluation(), description="what is measured of the trained network besides")
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False)] = Field(
         (0,), description="one run each"
     )

@@ -7,20 +7,26 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from cggm_pipeline.spec.base import Count, Kind, Layout, Rate, Slug
+from cggm_pipeline.spec.base import Count, Kind, Layout, Positive, Rate, Slug
 from cggm_pipeline.spec.encoders import Activation
 
 
 class FusionSpec(Kind):
     """A fusion. `accepts` are the feature layouts it can take, `layout` is the form of z.
 
-    `equal_widths`: whether the features of all modalities must be equally wide.
+    `equal_widths`: whether the features of all modalities must be equally wide. `tasks`: the only task kinds (null:
+    every one that reads this form of z).
     """
 
     accepts: ClassVar[frozenset[Layout]] = frozenset({"vector"})
     layout: ClassVar[Layout] = "vector"
     equal_widths: ClassVar[bool] = False
     min_modalities: ClassVar[int] = 1
+    tasks: ClassVar[frozenset[str] | None] = None
+
+    def concatenates(self) -> bool:
+        """Whether z is a concatenation of the features, so that the head has a block for each modality."""
+        return False
 
 
 class Concat(FusionSpec):
@@ -32,6 +38,9 @@ class Concat(FusionSpec):
     width: Count | None = Field(None, description="z's width behind a linear layer; null: the features as they are")
     activation: Activation = Field("relu", description="after the linear layer")
     dropout: Rate = Field(0.0, description="after the activation")
+
+    def concatenates(self) -> bool:
+        return self.width is None
 
 
 class Sum(FusionSpec):
@@ -100,6 +109,56 @@ class Late(FusionSpec):
 
     kind: Literal["late"]
 
+    def concatenates(self) -> bool:
+        return True
+
+
+class Mean(FusionSpec):
+    """The mean of equally wide features: one head for every modality and for any subset of them."""
+
+    source: ClassVar[str] = "Zhang et al., CVPR 2024 (MLA): the shared head"
+    equation: ClassVar[str] = "z = mean_m h_m, so that logits = mean_m (W h_m + b)"
+    equal_widths: ClassVar[bool] = True
+
+    kind: Literal["mean"]
+
+
+class MMTM(FusionSpec):
+    """The multimodal transfer module: each modality's features are gated by what all modalities say together.
+
+    One module behind the encoders; the paper has one behind each of the later convolutional stages.
+    """
+
+    source: ClassVar[str] = "Joze et al., CVPR 2020 (MMTM)"
+    equation: ClassVar[str] = (
+        "z = [g_1 * h_1 .. g_M * h_M] / M,  g_m = 2 sigmoid(E_m e),  e = relu(S [h_1 .. h_M])\n"
+        "logits = mean_m (W_m (g_m * h_m) + b)"
+    )
+    min_modalities: ClassVar[int] = 2
+
+    kind: Literal["mmtm"]
+    ratio: Annotated[float, Field(ge=0.5, le=1000)] = Field(
+        4.0, description="e is 2 D / ratio wide, D: all features together"
+    )
+
+
+class MMCosine(FusionSpec):
+    """Every modality's features, and its block of the head's rows, at unit length: logits are sums of cosines.
+
+    The head has no bias and is part of the fusion: its weight is normalised row by row within each modality's block.
+    """
+
+    source: ClassVar[str] = "Xu et al., ICASSP 2023 (arXiv 2303.05338)"
+    equation: ClassVar[str] = "logits = s sum_m cos(W_m, h_m),  z = [h_1/|h_1| .. h_M/|h_M|]"
+    known: ClassVar[str] = "in the released code it is no part of the network: docs/paper-vs-code.md#mmcosine"
+    tasks: ClassVar[frozenset[str] | None] = frozenset({"classification"})
+
+    kind: Literal["mm_cosine"]
+    scale: Positive = Field(10.0, description="s, so that a softmax of cosines can be sharp")
+
+    def concatenates(self) -> bool:
+        return True
+
 
 class DeepLab(FusionSpec):
     """The DeepLabv3+ decoder over several encoders: all coarsest maps and all low-level maps side by side.
@@ -153,6 +212,6 @@ class SMPDecoder(FusionSpec):
 
 
 Fusion = Annotated[
-    Concat | Sum | Gated | Film | Transformer | LowRank | Late | DeepLab | SMPDecoder,
+    Concat | Sum | Gated | Film | Transformer | LowRank | Late | Mean | MMTM | MMCosine | DeepLab | SMPDecoder,
     Field(discriminator="kind"),
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from cggm_pipeline.spec.advice import slugified
 from cggm_pipeline.spec.base import SLUG_PATTERN, SLUG_RULE
 
-RESERVED = frozenset({"evaluation", "report", "metrics", "cost", "table", "tables", "datasets", "data"})
+RESERVED = frozenset({"evaluation", "report", "metrics", "cost", "table", "tables", "datasets", "data", "rankings"})
 """Names of files and folders that stand beside the rows' own in runs/TABLE/ and specs/resolved/."""
 
 

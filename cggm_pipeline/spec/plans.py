@@ -18,6 +18,7 @@ from cggm_pipeline.spec.load import Document, Keys
 from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.project import Project
 from cggm_pipeline.spec.table import Claimed, Table
+from cggm_pipeline.spec.tune import Grid, read_grid
 
 SHARED = ("version", "kind", "data", "seeds", "extends")
 """What all rows of a table have in common: paired differences need the same data and the same seeds."""
@@ -33,6 +34,7 @@ class Plan:
     keys: Keys
     layers: tuple[Layer, ...]
     published: Claimed | None = None
+    grid: Grid | None = None
 
 
 class Planner:
@@ -59,10 +61,15 @@ class Planner:
                 if key in overrides:
                     self._refuse_shared((*keys, key), key)
             published = self._published((*keys, "published")) if "published" in overrides else None
-            layer = Layer(self.document, keys, dropped=frozenset({"published", *SHARED}))
-            yield Plan(label, keys, (layer,), published)
+            layer = Layer(self.document, keys, dropped=frozenset({"published", "tune", *SHARED}))
+            grid, problems = read_grid(self.document, (*keys, "tune"), overrides.get("tune"), self.table.tuning)
+            self.problems += problems
+            yield Plan(label, keys, (layer,), published, grid)
 
     def _swept(self) -> Iterator[Plan]:
+        if self.table.tuning is not None:
+            message, hint = "swept rows cannot be tuned", "write them as rows:, each with its tune:, or remove tuning:"
+            self.problems.append(self.document.problem(("sweep",), message, on="key", hint=hint))
         names = short_names(list(self.table.sweep))
         paths = {dotted: tuple(dotted.split(".")) for dotted in names}
         for dotted, path in paths.items():

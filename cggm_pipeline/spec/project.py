@@ -19,6 +19,7 @@ class Project:
         self.root = Path(os.path.realpath(root))
         self.specs = self.root / "specs"
         self.composed: dict[tuple[str, str], Any] = {}
+        self.notes: dict[str, Problem] = {}  # by document: what is no fault and a person should know
         self._documents: dict[str, Document | SpecError] = {}
         self._inside: dict[str, bool] = {}
         self._here = os.path.realpath(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from cggm_pipeline.errors import Problem, SpecError
 from cggm_pipeline.spec.chain import chain, check_head, check_name, resolve
+from cggm_pipeline.spec.check_tuning import Tried, note, tuning_seed, values_tried
 from cggm_pipeline.spec.compose import Composed, compose_experiment, examine_experiment
 from cggm_pipeline.spec.experiment import Experiment
 from cggm_pipeline.spec.faults import problems_of
@@ -22,16 +24,21 @@ from cggm_pipeline.spec.plans import Planner
 from cggm_pipeline.spec.project import Project
 from cggm_pipeline.spec.sections import readable
 from cggm_pipeline.spec.table import Claimed, Table
+from cggm_pipeline.spec.tuned import Choices, Tuned, read_choices
 
 
 @dataclass
 class Row:
-    """One row: its free `label`, the `slug` that names its files, its experiment, and where a paper's number stands."""
+    """One row: its free `label`, the `slug` that names its files, its experiment, and where a paper's number stands.
+
+    `tried` is what `cggm tune` tries on it (null: the table has no tuning).
+    """
 
     label: str
     slug: str
     experiment: Composed[Experiment]
     published: Claimed | None = None
+    tried: Tried | None = None
 
 
 @dataclass
@@ -44,6 +51,7 @@ class ComposedTable:
     stack: Stack
     base: Composed[Experiment]
     rows: dict[str, Row] = field(default_factory=dict)
+    tuned: Tuned | None = None
 
     @cached_property
     def data(self) -> dict[str, Any]:
@@ -51,17 +59,31 @@ class ComposedTable:
         return self.spec.model_dump(mode="json")
 
 
-def load_table(path: Path | str, project: Project | None = None) -> ComposedTable:
-    """A table with all its rows, checked. `path`: a file, or a name below specs/tables. Raises SpecError."""
+def load_table(path: Path | str, project: Project | None = None, *, tuned: bool = True) -> ComposedTable:
+    """A table with all its rows, checked. `path`: a file, or a name below specs/tables. Raises SpecError.
+
+    `tuned` false: every row with its own values, whatever specs/tuned/ says.
+    """
     project = project or Project.of(path)
-    table, problems = examine_table(project.find("tables", path), project)
+    table, problems = examine_table(project.find("tables", path), project, tuned=tuned)
     if problems or table is None:
         raise SpecError(list(dict.fromkeys(problems)))
     return table
 
 
-def examine_table(path: Path, project: Project) -> tuple[ComposedTable | None, list[Problem]]:
-    """Compose and check a table without raising: the table where nothing is wrong, and every problem."""
+Examined = tuple[ComposedTable | None, list[Problem]]
+
+
+def examine_table(path: Path, project: Project, *, tuned: bool = True) -> Examined:
+    """Compose and check a table without raising: the table where nothing is wrong, and every problem. It is kept."""
+    key = ("table" if tuned else "table without tuning", os.path.abspath(path))
+    if key not in project.composed:
+        project.composed[key] = _examine_table(path, project, tuned)
+    found: Examined = project.composed[key]
+    return found[0], list(found[1])
+
+
+def _examine_table(path: Path, project: Project, tuned: bool) -> Examined:
     try:
         document = project.document(path)
         problems = check_head(document, "table") + check_name(document, "tables", project)
@@ -80,10 +102,15 @@ def examine_table(path: Path, project: Project) -> tuple[ComposedTable | None, l
     if base is None:
         return None, problems
     problems += base.problems + [stack.problem(finding) for finding in _check(spec, stack.data, name, base.composed)]
-    rows, more = _rows(spec, stack, below, project, name)
-    if problems or more or base.composed is None:
-        return None, problems + more
-    return ComposedTable(spec, name, path, stack, base.composed, rows), []
+    reading = tuned and spec.tuning is not None
+    choices, unread = read_choices(name, project) if reading else (Choices(name), [])
+    rows, more = _rows(spec, stack, below, project, choices)
+    if problems or more or unread or base.composed is None:
+        return None, problems + more + unread
+    if reading:
+        others = [row.label for row in rows.values() if row.tried and choices.outdated(row.label, row.tried.digest)]
+        note(choices, others, stack, project)
+    return ComposedTable(spec, name, path, stack, base.composed, rows, choices.spec), []
 
 
 def _table(stack: Stack, known: list[Problem]) -> tuple[Table, list[Problem]]:
@@ -95,7 +122,7 @@ def _table(stack: Stack, known: list[Problem]) -> tuple[Table, list[Problem]]:
 
 
 def _rows(
-    spec: Table, stack: Stack, below: list[Layer], project: Project, name: str
+    spec: Table, stack: Stack, below: list[Layer], project: Project, choices: Choices
 ) -> tuple[dict[str, Row], list[Problem]]:
     document = stack.layers[0].document
     planner = Planner(spec, document, project)
@@ -108,16 +135,24 @@ def _rows(
         if fault := label_fault(plan.label, taken):
             problems.append(document.problem(plan.keys, fault[0], on="key", allowed=fault[1]))
         taken.setdefault(slug, plan.label)
-        examined = compose_experiment(Stack([*below, *seeds, *plan.layers]), f"{name}/{slug}", document.path, project)
-        problems += examined.problems
+        own = [*below, *seeds, *plan.layers]
+        chosen, stale = choices.layers(plan.label, plan.grid)
+        examined = compose_experiment(Stack([*own, *chosen]), f"{choices.table}/{slug}", document.path, project)
+        problems += examined.problems + stale
+        if plan.grid is not None and not examined.problems:
+            problems += values_tried(own, plan.grid, document.path, project)
         if examined.composed is not None:
-            rows[slug] = Row(plan.label, slug, examined.composed, plan.published)
+            found = None if plan.grid is None or spec.tuning is None else Tried(plan.grid, Stack(own), spec.tuning)
+            rows[slug] = Row(plan.label, slug, examined.composed, plan.published, found)
+    problems += choices.unknown(list(spec.rows))
+    problems += tuning_seed(spec, [row.experiment.spec for row in rows.values()], stack)
     return rows, planner.problems + problems
 
 
 def _check(spec: Table, data: dict[str, Any], name: str, base: Composed[Experiment] | None) -> Iterator[Finding]:
-    if name in RESERVED:
-        yield Finding((), f"'{name}' names another folder of specs/resolved/ or runs/", hint="rename the file")
+    for part in name.split("/"):
+        if part in RESERVED:
+            yield Finding((), f"'{part}' names another folder of specs/resolved/ or runs/", hint="rename the file")
     if not data.get("rows") and not data.get("sweep"):
         yield Finding((), "a table without rows", hint="add rows: or sweep:", on="key")
     if spec.baseline is not None and spec.baseline not in spec.rows:

@@ -13,7 +13,9 @@ from cggm_pipeline.spec.claims import Claims
 from cggm_pipeline.spec.dataset import Dataset
 from cggm_pipeline.spec.experiment import Experiment
 from cggm_pipeline.spec.plans import SHARED
+from cggm_pipeline.spec.ranking import Ranking
 from cggm_pipeline.spec.table import Claimed, Table
+from cggm_pipeline.spec.tuned import Tuned
 
 Schema = dict[str, Any]
 
@@ -21,8 +23,13 @@ EXTENDS: Schema = {
     "type": "string",
     "description": "The file that this one changes: a path from here, or from specs/. Mappings merge, lists replace.",
 }
+TUNE: Schema = {
+    "type": "object",
+    "description": "What `cggm tune` tries: dotted keys of the experiment to lists of values, in all combinations.",
+    "additionalProperties": {"type": "array", "minItems": 1},
+}
 OVERLAY = "Overlay"
-MODELS = (Experiment, Dataset, Table, Claims)
+MODELS = (Experiment, Dataset, Table, Claims, Ranking, Tuned)
 
 
 def schema() -> Schema:
@@ -99,7 +106,8 @@ def _row(experiment: Schema) -> Schema:
     """A row of a table: overrides of the base experiment, and where a paper's number for it stands."""
     properties = {key: value for key, value in experiment["properties"].items() if key not in SHARED}
     published = {"$ref": "#/$defs/Claimed"}
-    return {"type": "object", "additionalProperties": False, "properties": {**properties, "published": published}}
+    own = {"published": published, "tune": TUNE}
+    return {"type": "object", "additionalProperties": False, "properties": {**properties, **own}}
 
 
 def _reachable(definitions: Schema, documents: list[str]) -> Schema:

@@ -14,11 +14,25 @@ from cggm_pipeline.spec.experiment import Experiment
 from cggm_pipeline.spec.fusions import FusionSpec
 from cggm_pipeline.spec.modality import Modality
 from cggm_pipeline.spec.modulations import Classifiers, ModulationSpec
+from cggm_pipeline.spec.predictors import PredictorSpec
+from cggm_pipeline.spec.schedules import ScheduleSpec
 from cggm_pipeline.spec.tasks import TaskSpec
 from cggm_pipeline.spec.training import Training
 from cggm_pipeline.spec.transforms import Augmentation
 
-NAMES = ("data", "use", "augment", "fusion", "task", "modulation", "classifiers", "training", "seeds")
+NAMES = (
+    "data",
+    "use",
+    "augment",
+    "fusion",
+    "task",
+    "modulation",
+    "schedule",
+    "classifiers",
+    "training",
+    "prediction",
+    "seeds",
+)
 
 
 @dataclass
@@ -32,8 +46,10 @@ class Sections:
     fusion: FusionSpec | None = None
     task: TaskSpec | None = None
     modulation: ModulationSpec | None = None
+    schedule: ScheduleSpec | None = None
     classifiers: Classifiers | None = None
     training: Training | None = None
+    prediction: PredictorSpec | None = None
     seeds: tuple[int, ...] | None = None
 
     @classmethod

@@ -14,7 +14,7 @@ class SourceSpec(Kind):
     Null: the author of the document says it. For data that a person must fetch: `title` says what they are, `home`
     where they are published, `licence` on which terms. `stage` is the script of stages/ that prepares them.
     `groups`: samples belong together (the slices of a case); `masks`: a sample has a class per pixel, and no other
-    target. Null: only the data say it.
+    target. Null: only the data say it. `twin`: `cggm twin` can make data in its layout.
     """
 
     names: ClassVar[tuple[str, ...] | None] = None
@@ -27,6 +27,7 @@ class SourceSpec(Kind):
     stage: ClassVar[str] = "prepare"
     groups: ClassVar[bool | None] = False
     masks: ClassVar[bool | None] = False
+    twin: ClassVar[bool] = True
 
     def splits(self) -> bool:
         """Whether the raw data carry a split of their own."""
@@ -50,6 +51,12 @@ class SourceSpec(Kind):
         if not self.title or not path:
             return ""
         folder = path.rpartition("/")[0]
+        if not self.twin:
+            return (
+                f"  {self.title}. Terms: {self.licence}.\n"
+                f"  Published at {self.home}.\n"
+                f"  The commands that fetch it: docs/data/{self.kind}.md"
+            )
         return (
             f"  {self.title}. Terms: {self.licence}.\n"
             f"  Published at {self.home}. How to ask for it: docs/data/{self.kind}.md\n"

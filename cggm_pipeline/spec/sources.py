@@ -9,6 +9,7 @@ from pydantic import Field
 
 from cggm_pipeline.spec.base import Count, Kind, RelativePath, Seed, Slug, Spec
 from cggm_pipeline.spec.features import Features
+from cggm_pipeline.spec.open_data import AVDigits, BasicMotions, Emoji, MFeat
 from cggm_pipeline.spec.published_data import CHSIMS, IEMOCAP, MOSEI, MOSI, BraTS, Food101
 from cggm_pipeline.spec.source import SourceSpec
 
@@ -72,11 +73,10 @@ class Table(SourceSpec):
 
 
 RawSource = Annotated[
-    DigitsTwoView | Table | MOSI | MOSEI | CHSIMS | IEMOCAP | Food101 | BraTS, Field(discriminator="kind")
+    DigitsTwoView | Table | MOSI | MOSEI | CHSIMS | IEMOCAP | Food101 | BraTS | AVDigits | MFeat | BasicMotions | Emoji,
+    Field(discriminator="kind"),
 ]
-Source = Annotated[
-    DigitsTwoView | Table | MOSI | MOSEI | CHSIMS | IEMOCAP | Food101 | BraTS | Features, Field(discriminator="kind")
-]
+Source = Annotated[RawSource | Features, Field(discriminator="kind")]
 
 
 class Published(Kind):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from cggm_pipeline.spec.base import Seed, Slug, Spec
+from cggm_pipeline.spec.base import Count, Seed, Slug, Spec
 
 
 class Claimed(Spec):
@@ -16,11 +16,24 @@ class Claimed(Spec):
     row: str = Field(description="a row of that file")
 
 
+class Tuning(Spec):
+    """What `cggm tune TABLE` may try: every row the same number of trials, with a seed that no row is judged by.
+
+    Each row's `tune` maps dotted keys of its experiment to lists of values; it has `budget` combinations, no more and
+    no fewer. The one with the best selection metric on the validation split is chosen and written to specs/tuned/.
+    """
+
+    budget: Annotated[int, Field(ge=1, le=1000)] = Field(description="combinations of values that each row tries")
+    seed: Seed = Field(description="of every trial; not one of the table's")
+    epochs: Count | None = Field(None, description="of every trial; null: the row's own")
+
+
 class Table(Spec):
-    """A paper's table. A row is a mapping of overrides on the base (experiment sections, and `published`).
+    """A paper's table. A row is a mapping of overrides on the base (experiment sections, `published`, and `tune`).
 
     `sweep` adds one row for each combination: dotted keys of the experiment to lists of values.
     `baseline` is the row that paired differences are taken to; `metric` (null: the task's own) heads the table.
+    With `tuning`, every row says in `tune` which values it tries: {dotted key: [values]}.
     """
 
     version: Literal[1]
@@ -36,4 +49,7 @@ class Table(Spec):
     metric: Slug | None = Field(None, description="the table's metric; null: the task's own")
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False)] | None = Field(
         None, description="of every row; null: the base's"
+    )
+    tuning: Tuning | None = Field(
+        None, description="the budget of `cggm tune`, the same for every row; null: no tuning"
     )

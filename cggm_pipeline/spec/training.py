@@ -123,5 +123,8 @@ class Training(Spec):
     )
     accumulate: Count = Field(1, description="micro-batches that a batch is cut into")
     selection: Selection | None = Field(None, description="which epoch is kept; null: by the task's own metric")
+    modality_scores: bool = Field(
+        False, description="log every epoch what each modality scores alone on the validation split"
+    )
     early_stopping: EarlyStopping | None = Field(None, description="null: all epochs are trained")
     threads: Annotated[int, Field(ge=1, le=256)] = Field(1, description="CPU threads of one run; part of the protocol")

@@ -34,6 +34,10 @@ class TransformSpec(Kind):
         """What it may read in the project besides data. A name of a hub counts only where it is a path."""
         return ()
 
+    def ids(self) -> int | None:
+        """How many ids it gives, 0 .. n - 1; null where it gives none, or only its files know."""
+        return None
+
     def per_channel(self) -> dict[str, int]:
         """Fields that hold one number, or one per channel, and how many they hold."""
         return {}
@@ -141,6 +145,26 @@ class Tokenise(TransformSpec):
         return (self.tokenizer,)
 
 
+class HashWords(TransformSpec):
+    """Text to word ids (T): each word's hash, without a vocabulary; on the host, as batches are loaded."""
+
+    source: ClassVar[str] = "the hashing trick, Weinberger et al. 2009 (ICML)"
+    equation: ClassVar[str] = "id = 1 + BLAKE2b(word) mod (buckets - 1);  0 is padding"
+    reads: ClassVar[Literal["numbers", "text"]] = "text"
+    gives: ClassVar[Literal["numbers", "ids"]] = "ids"
+    front_end: ClassVar[bool] = True
+
+    kind: Literal["hash_words"]
+    buckets: Annotated[int, Field(ge=2, le=2**24)] = Field(4096, description="ids, that of padding included")
+    max_length: Annotated[int, Field(ge=1, le=100_000)] = Field(50, description="most words; the rest is cut off")
+
+    def shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (None,)
+
+    def ids(self) -> int | None:
+        return self.buckets
+
+
 class LogMel(TransformSpec):
     """Sound (T), or (T, channels), to log-mel frames (frames, mels); on the host, as batches are loaded."""
 
@@ -154,9 +178,10 @@ class LogMel(TransformSpec):
     hop: Positive = Field(0.010, description="between two frames, in seconds")
     low: Annotated[float, Field(ge=0)] = Field(20.0, description="lower edge of the lowest band, in Hz")
     high: Positive | None = Field(None, description="upper edge of the highest band, in Hz; null: half the rate")
+    frames: Count | None = Field(None, description="of every sound, cut or padded with silence; null: as it is long")
 
     def shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (None, self.mels)
+        return (self.frames, self.mels)
 
     def fault(self) -> tuple[str, str] | None:
         half = self.rate / 2
@@ -168,7 +193,7 @@ class LogMel(TransformSpec):
 
 
 Transform = Annotated[
-    Resize | Normalise | Scale | Flip | Shift | Noise | Mask | Tokenise | LogMel,
+    Resize | Normalise | Scale | Flip | Shift | Noise | Mask | Tokenise | HashWords | LogMel,
     Field(discriminator="kind"),
 ]
 

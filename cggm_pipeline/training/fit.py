@@ -9,8 +9,12 @@ import torch
 
 from cggm_pipeline.data.batches import Batches
 from cggm_pipeline.errors import TrainingError
+from cggm_pipeline.evaluation.predictors.base import Predictor
+from cggm_pipeline.evaluation.predictors.plain import PLAIN
 from cggm_pipeline.modulations.base import Modulation
 from cggm_pipeline.network import Network
+from cggm_pipeline.schedules.base import Schedule
+from cggm_pipeline.schedules.everything import Everything
 from cggm_pipeline.tasks.base import Task
 from cggm_pipeline.training.loop import Loop
 from cggm_pipeline.training.machine import peak_memory, settled
@@ -44,11 +48,16 @@ def fit(
     valid: Batches,
     options: Options,
     *,
+    schedule: Schedule | None = None,
+    predictor: Predictor = PLAIN,
     state: Path | None = None,
     key: str = "",
     progress: Progress = silent,
 ) -> Fitted:
     """Train `network` in place and give it the weights of the best validation epoch.
+
+    `schedule`: which samples and modalities an epoch takes, and whose turn a step is (None: everything, at once).
+    `predictor`: how the network is asked for validation.
 
     `state`: a folder for checkpoints; a training that was killed goes on from there with the same bits (on the CPU),
     if `key` is the same (a digest of spec, data and code). Without it nothing is kept. Runs in one process, or in
@@ -71,6 +80,8 @@ def fit(
             valid,
             options,
             progress if accelerator.is_main_process else silent,
+            schedule or Everything(network.modalities),
+            predictor,
         )
         if state is not None:
             loop.resume(state, key)
@@ -86,9 +97,8 @@ def fit(
             ) from error
         network.load_state_dict(loop.selection.weights)
         accelerator.free_memory()
-        steps = len(loop.history) * loop.steps_per_epoch
         selected = loop.selection.epoch
         assert selected is not None  # at least one epoch was run, now or before the checkpoint
         memory = peak_memory(accelerator.device)
     step_seconds = loop.timed[0] / max(loop.timed[1], 1)
-    return Fitted(network, loop.history, selected, loop.seconds, steps, step_seconds, memory)
+    return Fitted(network, loop.history, selected, loop.seconds, loop.steps, step_seconds, memory)

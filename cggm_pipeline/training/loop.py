@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,22 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor
 
-from cggm_pipeline.data.batches import Batches, order, spans
+from cggm_pipeline.data.batches import Batch, Batches, order, spans
+from cggm_pipeline.evaluation.diagnosis import ALONE, Warned, columns, diagnose
 from cggm_pipeline.evaluation.evaluate import evaluate
-from cggm_pipeline.modulations.base import Modulation
+from cggm_pipeline.evaluation.predictors.base import Predictor
+from cggm_pipeline.evaluation.subsets import subset_metrics
+from cggm_pipeline.modulations.base import Modulation, Rehearsal
 from cggm_pipeline.network import Network
+from cggm_pipeline.schedules.base import Draw, Schedule
 from cggm_pipeline.tasks.base import Task
 from cggm_pipeline.training import rng
 from cggm_pipeline.training.checkpoint import Checkpoints
 from cggm_pipeline.training.log import EpochLog
 from cggm_pipeline.training.moment import Moment, Progress
 from cggm_pipeline.training.options import Options
+from cggm_pipeline.training.probe import Rehearse, TrainingProbe
+from cggm_pipeline.training.rehearsal import train_copies
 from cggm_pipeline.training.selection import Selection
 from cggm_pipeline.training.step import Stepper
 from cggm_pipeline.training.watch import Watch
@@ -32,7 +39,7 @@ CHECKPOINT_SHARE = 0.05
 
 
 class Loop:
-    """One seed's training. `position` is the next step: (epoch, index within it).
+    """One seed's training. `position` is the next step: (epoch, index within it). `steps` were made so far.
 
     `seconds`: in the loop, validation included. `timed`: the seconds that runs of steps took, and their number.
     """
@@ -47,13 +54,17 @@ class Loop:
         valid: Batches,
         options: Options,
         progress: Progress,
+        turns: Schedule,
+        predictor: Predictor,
     ) -> None:
         self._accelerator, self._network, self._task, self._modulation = accelerator, network, task, modulation
         self._train, self._valid, self._options, self._progress = train, valid, options, progress
-        self.steps_per_epoch = len(spans(len(self._order(0)), options.batch_size, train=True))
+        self._plan = Draw(self._order(0))
+        self.steps = 0
+        self._turns, self._predictor = turns, predictor
         self._stepper = Stepper(accelerator, network, task, modulation, options)
         self._schedule = options.scheduler(self._stepper.optimizer, options.epochs)
-        self._watch = Watch(self._stepper.watched, accelerator.device, self.steps_per_epoch)
+        self._watch = Watch(self._stepper.watched, accelerator.device)
         self._log = EpochLog()
         self.selection = Selection(options.metric, options.mode, options.patience)
         self.history: list[dict[str, float]] = []
@@ -84,47 +95,99 @@ class Loop:
         epoch, start = self.position
         before = self.seconds
         if start == 0:
-            self._modulation.start_epoch(epoch)
+            probe = self._probe(epoch)
+            self._plan = self._turns.draw(self._order(epoch), self._options.seed, epoch, probe)
+            self._modulation.start_epoch(epoch, probe)
         self._network.train()
         self._modulation.train()
-        for index, batch in enumerate(self._batches(epoch, start), start):
-            record, values = self._stepper(batch, epoch, index)
+        for index, batch in enumerate(self._batches(self._plan, epoch, start), start):
+            turns = self._turns.turns(epoch, index)
+            record, values = self._stepper(batch, epoch, index, turns)
             self._log.add(record)
-            self._watch.see(values, epoch * self.steps_per_epoch + index)
+            self._watch.see(values, self.steps)
+            self.steps += len(turns)
             if (index + 1) % self._options.watch_every == 0:
-                self._watch.check()
+                self._watch.check(epoch)
             self.position = (epoch, index + 1)
             self.seconds = before + time.monotonic() - started
             self._between_steps()
-        self._watch.check()  # waits for the device, so that the clock tells what the steps took
+        self._watch.check(epoch)  # waits for the device, so that the clock tells what the steps took
         self.timed = (self.timed[0] + time.monotonic() - started, self.timed[1] + self.position[1] - start)
         self._finish_epoch(epoch)
         self.seconds = before + time.monotonic() - started
         self._save(EPOCH_SECONDS)
         self._tell(row=self.history[-1])
 
-    def _batches(self, epoch: int, start: int) -> Any:
-        drawn, seed = self._order(epoch), self._options.seed
+    def _batches(self, plan: Draw, epoch: int, start: int) -> Iterator[Batch]:
+        options = self._options
         return self._train.batches(
-            self._options.batch_size, order=drawn, seed=seed, epoch=epoch, train=True, start=start
+            options.batch_size,
+            order=plan.order,
+            absent=plan.absent,
+            seed=options.seed,
+            epoch=epoch,
+            train=True,
+            start=start,
         )
 
     def _order(self, epoch: int) -> Tensor:
-        """The samples of an epoch, in order; equally many in each."""
+        """The samples of an ordinary epoch, in order; equally many in each."""
         options = self._options
         groups = self._train.split.groups if options.per_group else None
         return order(len(self._train), options.seed, epoch, groups, options.per_group)
 
+    def _probe(self, epoch: int) -> TrainingProbe:
+        return self._probe_of(self._network, epoch, self._options.epochs, self._rehearse)
+
+    def _probe_of(self, network: Network, epoch: int, epochs: int, rehearse: Rehearse | None) -> TrainingProbe:
+        data = {"train": self._train, "valid": self._valid}
+        return TrainingProbe(network, data, seed=self._options.seed, epoch=epoch, epochs=epochs, rehearse=rehearse)
+
+    def _rehearse(self, method: Modulation, epochs: int) -> Rehearsal:
+        """See `Probe.rehearse`."""
+        self._tell(note=f"training a copy on the side, for {epochs} epochs")
+        network, method = train_copies(
+            self._accelerator,
+            (self._network, method),
+            self._task,
+            self._options,
+            epochs,
+            lambda epoch: self._batches(Draw(self._order(epoch)), epoch, 0),
+        )
+        return Rehearsal(self._probe_of(network, epochs, epochs, None), method, dict(network.encoders.items()))
+
     def _finish_epoch(self, epoch: int) -> None:
-        self._modulation.end_epoch(epoch)
-        valid = evaluate(self._network, self._task, self._valid)
+        self._modulation.end_epoch(epoch, self._probe(epoch))
+        valid = evaluate(self._network, self._task, self._valid, predictor=self._predictor)
         logged = self._log.fetch()
         row = {"epoch": float(epoch), "train_loss": logged.pop("train_loss")}
-        row |= {f"valid_{name}": value for name, value in valid.items()} | logged
+        row |= {f"valid_{name}": value for name, value in valid.items()} | self._alone() | logged
         self.history.append(row)
+        self._warn()
         self.selection.see(epoch, valid, self._network)
         self._schedule.step(valid["loss"])
         self.position = (epoch + 1, 0)
+
+    def _alone(self) -> dict[str, float]:
+        """What each modality scores without the others."""
+        names = self._network.modalities
+        if not self._options.modality_scores or len(names) < 2:
+            return {}
+        kept = [frozenset({name}) for name in names]
+        found = subset_metrics(self._network, self._task, self._valid, kept)
+        return {f"{ALONE}_{name}": found[frozenset({name})][self._options.metric] for name in names}
+
+    def _warn(self) -> None:
+        """Tell what the history has begun to say about balance with its last epoch."""
+        options = self._options
+        now, before = (
+            diagnose(columns(rows), metric=options.metric, mode=options.mode)
+            for rows in (self.history, self.history[:-1])
+        )
+        known = {warned.key for warned in before}
+        for warned in now:
+            if warned.key not in known:
+                self._tell(warned=warned)
 
     def _between_steps(self) -> None:
         now = time.monotonic()
@@ -136,11 +199,12 @@ class Loop:
         if now - self._told > TELL_SECONDS:
             self._tell()
 
-    def _tell(self, row: dict[str, float] | None = None, note: str = "") -> None:
+    def _tell(self, row: dict[str, float] | None = None, note: str = "", warned: Warned | None = None) -> None:
         epoch, index = self.position
-        share = (epoch + index / self.steps_per_epoch) / self._options.epochs
+        batches = len(spans(len(self._plan.order), self._options.batch_size, train=True))
+        share = (epoch + index / batches) / self._options.epochs
         self._told = time.monotonic()
-        self._progress(Moment(self._options.seed, epoch, self._options.epochs, share, row or {}, note))
+        self._progress(Moment(self._options.seed, epoch, self._options.epochs, share, row or {}, note, warned))
 
     def _save(self, seconds: float) -> None:
         """A checkpoint, if the last one is at least so old (several processes: always; they agree on no time)."""
@@ -170,11 +234,13 @@ class Loop:
 
     def _state(self) -> dict[str, Any]:
         own = {"position": self.position, "history": self.history, "seconds": self.seconds, "timed": self.timed}
+        own |= {"steps": self.steps, "order": self._plan.order, "absent": dict(self._plan.absent)}
         return {**own, **{name: part.state_dict() for name, part in self._parts().items()}}
 
     def _load(self, content: dict[str, Any]) -> None:
         self.position, self.history = content["position"], content["history"]
-        self.seconds, self.timed = content["seconds"], content["timed"]
+        self.seconds, self.timed, self.steps = content["seconds"], content["timed"], content["steps"]
+        self._plan = Draw(content["order"], content["absent"])
         if self.position[1]:
             self._modulation.start_epoch(self.position[0])  # sets what is no buffer; the buffers come next
         for name, part in self._parts().items():

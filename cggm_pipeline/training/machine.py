@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from accelerate import Accelerator
@@ -32,6 +32,28 @@ def settled(options: Options) -> Iterator[Accelerator]:
         torch.set_num_threads(threads)
         torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
         _deterministic(deterministic)
+
+
+@contextmanager
+def forgotten(accelerator: Accelerator) -> Iterator[None]:
+    """What the accelerator prepares inside is not kept by it, and its scale of float16 losses stays as it was."""
+    kept, scaler = (len(accelerator._models), len(accelerator._optimizers)), accelerator.scaler
+    scale = {} if scaler is None else scaler.state_dict()
+    try:
+        yield
+    finally:
+        del accelerator._models[kept[0] :], accelerator._optimizers[kept[1] :]
+        if scaler is not None:
+            scaler.load_state_dict(scale)
+
+
+def attention(*, plain: bool) -> AbstractContextManager[None]:
+    """Attention by plain operations, which can be differentiated twice, or by whatever kernel is fastest."""
+    if not plain:
+        return nullcontext()
+    from torch.nn.attention import SDPBackend, sdpa_kernel  # what few methods need
+
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 def _deterministic(mode: bool) -> None:

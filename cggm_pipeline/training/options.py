@@ -22,8 +22,8 @@ class Options:
     `metric` of the validation split selects the epoch, `mode` says whether more or less of it is better. `batch_size`
     is per optimiser step, over all micro-batches and processes. `per_group`: samples that an epoch draws from each
     group of the data, null: all. `classifiers` overrides `lr` and `weight_decay` for the classifiers that a modulation
-    trains; `scheduled` False keeps their rate constant. `patience` null: no early stopping. `device` null: Accelerate
-    chooses.
+    trains; `scheduled` False keeps their rate constant. `patience` null: no early stopping. `modality_scores`: log the
+    metric of every modality alone, on the validation split, after each epoch. `device` null: Accelerate chooses.
 
     These do not change a result: `watch_every` (steps between two looks at the NaN flags), `checkpoint_seconds`
     (between two checkpoints), `checkpoint_steps` (the same in steps; null: by time alone).
@@ -41,6 +41,7 @@ class Options:
     accumulate: int = 1
     per_group: int | None = None
     patience: int | None = None
+    modality_scores: bool = False
     threads: int = 1
     classifiers: Mapping[str, float] = field(default_factory=dict)
     device: str | None = None

@@ -26,14 +26,14 @@ class Schedule:
     def __init__(self, optimizer: Optimizer, make: Callable[[Optimizer], Any], *, sees_loss: bool = False) -> None:
         groups = enumerate(optimizer.param_groups)
         self._constant = {place: group["lr"] for place, group in groups if not group.get(SCHEDULED, True)}
-        self._optimizer, self._scheduler, self._sees_loss = optimizer, make(optimizer), sees_loss
+        self._optimizer, self._scheduler, self.sees_loss = optimizer, make(optimizer), sees_loss
         self._hold()  # a warm-up sets the first epoch's rates at once
 
     def step(self, loss: float) -> None:
         """The epoch is over; `loss` is its validation loss."""
         with warnings.catch_warnings():  # a run that goes on at an epoch's end has made its steps in another process
             warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
-            self._scheduler.step(*[loss] * self._sees_loss)
+            self._scheduler.step(*[loss] * self.sees_loss)
         self._hold()
 
     def _hold(self) -> None:

@@ -41,9 +41,8 @@ class NotFiniteError(TrainingError):
 class Watch:
     """First step at which each of `watched` was not finite, as a tensor on the device; -1: never."""
 
-    def __init__(self, watched: list[Watched], device: torch.device, steps_per_epoch: int) -> None:
+    def __init__(self, watched: list[Watched], device: torch.device) -> None:
         self._watched = watched
-        self._steps_per_epoch = steps_per_epoch
         self._first = torch.full((len(watched),), -1, dtype=torch.long, device=device)
 
     def see(self, values: Tensor, step: int) -> None:
@@ -51,14 +50,17 @@ class Watch:
         bad = ~torch.isfinite(values)
         self._first = torch.where(bad & (self._first < 0), step, self._first)
 
-    def check(self) -> None:
-        """Read the flags (one synchronisation); raises NotFiniteError for the earliest bad step's first tensor."""
+    def check(self, epoch: int) -> None:
+        """Read the flags (one synchronisation); raises NotFiniteError for the earliest bad step's first tensor.
+
+        `epoch` is the one under way: flags are read at the end of each.
+        """
         marks = [(step, position) for position, step in enumerate(self._first.tolist()) if step >= 0]
         if not marks:
             return
         step, position = min(marks)
         found = self._watched[position]
-        raise NotFiniteError(step, step // self._steps_per_epoch, found.tensor, found.modality)
+        raise NotFiniteError(step, epoch, found.tensor, found.modality)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The flags, for a checkpoint."""

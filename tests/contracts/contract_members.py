@@ -22,8 +22,15 @@ REQUIRED: dict[tuple[str, str], dict[str, Any]] = {
     ("encoders", "custom"): {"path": "cggm_custom_for_tests:Doubled"},
     ("fusions", "film"): {"condition": "audio"},
     ("fusions", "smp_decoder"): {"decoder": "unet"},
+    ("modulations", "mslr"): {"rates": {"audio": 0.5}},  # without rates two of its forms are joint training
+    ("modulations", "pmr"): {"share": 1.0},  # a tenth of the few samples has one class
+    ("modulations", "relearning"): {"every": 1},  # acts in the few epochs that there are
+    ("schedules", "thinned"): {"modality": "audio"},
 }
-"""Fields without a default: a new kind that has some needs a line here, and no other change in these tests."""
+"""Fields without a default: a new kind that has some needs a line here, and no other change in these tests.
+
+And those with which a method acts in as few epochs and samples as tests have.
+"""
 
 SHAPES = {0: (9,), 1: (7,), 2: (9, 6), 3: (3, 32, 32)}
 """By the rank of the input; 0 stands for token ids (T)."""

@@ -22,6 +22,7 @@ FOLDERS = {
     "sources": "data/sources",
     "transforms": "data/transforms",
     "augmentations": "data/augmentations",
+    "predictors": "evaluation/predictors",
 }
 RUNTIME: Mapping[str, set[str]] = {
     "encoders": {"shape"},
@@ -29,7 +30,9 @@ RUNTIME: Mapping[str, set[str]] = {
     "fusions": {"widths"},
     "tasks": {"out_features"},
     "losses": set(),
-    "modulations": {"parts", "classifiers", "head", "loss", "score"},
+    "modulations": {"parts", "encoders", "classifiers", "head", "fusion", "loss", "score"},
+    "schedules": {"modalities"},
+    "predictors": set(),
 }
 MEMBERS = [(room, kind) for room, table in TABLES.items() for kind in table]
 

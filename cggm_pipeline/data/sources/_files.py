@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+from cggm_pipeline.data.cells import below
+from cggm_pipeline.errors import DataError
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The file of the source's folder. DataError where a link leads out of it."""
+    try:
+        return Path(below(folder, name, "the folder of source.path"))
+    except ValueError as error:
+        raise DataError(f"source.path: {error}") from error
+
+
+def first_of(folder: Path, shown: str, names: Sequence[str], page: str) -> str:
+    """The first of these files or folders that is there. DataError where none is: `page` says how to get them."""
+    for name in names:
+        if (folder / name).exists():
+            return name
+    raise DataError(f"source.path: {shown} has no {' or '.join(names)}; see {page}")
 
 
 class FilesBelow(Mapping[str, Path]):

@@ -55,6 +55,10 @@ class Raw(ABC):
         """The split of every sample after those that this source leaves out of a split have got "" instead."""
         return splits
 
+    def told(self, target: np.ndarray, splits: Sequence[str], classes: int) -> np.ndarray:
+        """The class indices (n,) that are written for `target`: a source may make some of training's wrong."""
+        return target
+
     def mask(self, index: int) -> np.ndarray:
         """The class of every pixel of sample `index`, (H, W): for data whose target is a mask."""
         raise NotImplementedError(f"{type(self).__name__} has no masks")

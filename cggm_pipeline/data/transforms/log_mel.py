@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from cggm_pipeline.data.transforms.base import FrontEnd
@@ -20,9 +18,8 @@ class LogMel(FrontEnd):
     padded with zeros); periodic Hann window, power spectrum of the next power of two, triangular filters of peak 1
     between `low` and `high` Hz (null: half of `rate`), equally wide in mel = 2595 log10(1 + f / 700), as HTK has it
     (Young et al., "The HTK Book"); natural logarithm of at least 1e-10. Integers are read as fractions of their range.
+    `frames`: so many of each sound, the rest cut off and what is missing silence; null: as many as it has.
     """
-
-    stacks: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -33,10 +30,12 @@ class LogMel(FrontEnd):
         hop: float = 0.010,
         low: float = 20.0,
         high: float | None = None,
+        frames: int | None = None,
     ) -> None:
         top = rate / 2 if high is None else high
         if not low < top <= rate / 2:
             raise DataError(f"log_mel: bands from {low:g} to {top:g} Hz; allowed: low < high <= {rate / 2:g}, rate / 2")
+        self.number = frames
         self.length, self.hop = round(window * rate), round(hop * rate)
         if min(self.length, self.hop) < 1:
             raise DataError(f"log_mel: window {window:g} s and hop {hop:g} s hold no sample at {rate} Hz")
@@ -44,11 +43,16 @@ class LogMel(FrontEnd):
         self.filters = filters(mels, self.size, rate, low, top)
         self.hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.length) / self.length)
 
+    @property
+    def stacks(self) -> bool:  # type: ignore[override]
+        return self.number is not None
+
     def __call__(self, sample: np.ndarray) -> np.ndarray:
-        frames = self.frames(sample)
+        frames = self.frames(sample)[: self.number]
         power = np.abs(np.fft.rfft(frames * self.hann, self.size)) ** 2
         logarithms: np.ndarray = np.log(np.maximum(power @ self.filters, FLOOR)).astype(np.float32)
-        return logarithms
+        missing = 0 if self.number is None else self.number - len(logarithms)
+        return np.pad(logarithms, ((0, missing), (0, 0)), constant_values=np.log(FLOOR)) if missing else logarithms
 
     def frames(self, sample: np.ndarray) -> np.ndarray:
         """The sound cut into frames that overlap, (frames, samples per frame) float64: views."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+from cggm_pipeline.evaluation.predictors.base import Predictor
+from cggm_pipeline.layers.features import Input
 
 if TYPE_CHECKING:
     from cggm_pipeline.data.batches import Batches
@@ -20,6 +23,17 @@ BATCH_BYTES = 32 * 2**20
 """A batch has at most BATCH samples, and fewer where their inputs, as float32, would take more than this."""
 VARYING = 224
 """What a size counts as that varies from sample to sample; a text counts as one image of these sides."""
+
+
+class Plain(Predictor):
+    """The logits of one forward pass."""
+
+    def __call__(self, network: nn.Module, inputs: Mapping[str, Input]) -> Tensor:
+        logits: Tensor = network(inputs).logits
+        return logits
+
+
+PLAIN = Plain()
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,12 @@ def _numbers(form: Form) -> int:
 
 
 def forward(
-    network: nn.Module, data: Batches, take: Callable[[Tensor, Tensor], None], *, batch_size: int | None = None
+    network: nn.Module,
+    data: Batches,
+    take: Callable[[Tensor, Tensor], None],
+    *,
+    predictor: Predictor = PLAIN,
+    batch_size: int | None = None,
 ) -> None:
     """Hand logits and target of every batch of `data` to `take`; no batch is dropped, nothing is kept.
 
@@ -64,10 +83,12 @@ def forward(
     """
     with evaluating(network):
         for batch in data.batches(batch_size or fitting(data), train=False):
-            take(network(batch.inputs).logits, batch.target)
+            take(predictor(network, batch.inputs), batch.target)
 
 
-def predict(network: nn.Module, data: Batches, *, batch_size: int | None = None) -> Predictions:
+def predict(
+    network: nn.Module, data: Batches, *, predictor: Predictor = PLAIN, batch_size: int | None = None
+) -> Predictions:
     """Logits of every sample of `data`, as a whole: for outputs of a few numbers a sample."""
     logits: list[Tensor] = []
     targets: list[Tensor] = []
@@ -76,5 +97,5 @@ def predict(network: nn.Module, data: Batches, *, batch_size: int | None = None)
         logits.append(found)
         targets.append(target)
 
-    forward(network, data, take, batch_size=batch_size)
+    forward(network, data, take, predictor=predictor, batch_size=batch_size)
     return Predictions(torch.cat(logits), torch.cat(targets))

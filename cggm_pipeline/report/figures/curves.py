@@ -32,9 +32,13 @@ class Quantity:
 QUANTITIES = (
     Quantity("B", "Coefficient B", "B multiplies the gradient of the modality's encoder; below 0 it climbs its loss. The dashed line is the neutral value (M − 1)/M. Means over an epoch; where they explode, the axis is logarithmic beyond ±2."),  # noqa: E501
     Quantity("factor", "Gradient factor k", "What the encoder's gradient is multiplied by; 1 leaves it as it is."),
+    Quantity("rate", "Factor on the learning rate", "What the encoder's learning rate is multiplied by; 0: it rests."),
+    Quantity("weight", "Weight", "Of the modality's own loss or gradient beside the joint one."),
+    Quantity("drop", "Probability of being dropped", "How often the modality's features are left out of the next step."),  # noqa: E501
     Quantity("cos", "Cosine of g and gᵢ", "Agreement between the gradient of the fused head and that of the modality's own classifier: 1 is the same direction, below 0 they pull apart."),  # noqa: E501
     Quantity("eps", "Score ε of the modality's classifier", "How well the modality alone does on the training batches: what CGGM compares."),  # noqa: E501
-    Quantity("score", "Score s of the modality", "Mean probability of the true class from the modality's part of the head: what OGM-GE compares."),  # noqa: E501
+    Quantity("score", "Score s of the modality", "How well the modality does by itself on the training batches, as its method measures it: most often the mean probability of the true class."),  # noqa: E501
+    Quantity("alone", "Validation score of the modality alone", "The metric that selects the epoch, with all other modalities left out."),  # noqa: E501
     Quantity("grad_norm", "Gradient norm of the encoder", "Before modulation. A weak encoder that is starved shows as a line that dies early."),  # noqa: E501
 )  # fmt: skip
 

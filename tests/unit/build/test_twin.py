@@ -14,6 +14,7 @@ from cggm_pipeline.cli import cggm
 from cggm_pipeline.data.prepared import read_manifest
 from cggm_pipeline.data.twins import marker
 from cggm_pipeline.spec import Project, load_table
+from cggm_pipeline.spec.resolved import dump_data
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLES = ("food101", "mosi", "iemocap", "brats")
@@ -222,3 +223,17 @@ def test_features_without_a_twin_are_said(project: Path) -> None:
     told = run("twin", "other", "data/twins/other", code=1)
     assert "'other' has no twin: it is computed from the features of 'mosi'" in told
     assert not (project / "data").exists()
+
+
+def test_the_twin_of_a_nested_table_with_tuning_is_not_tuned(project: Path) -> None:
+    table = yaml.safe_load((project / "specs/tables/mosi.yaml").read_text(encoding="utf-8"))
+    tried = {"training.batch_size": [16, 32]}
+    rows = {label: {**row, "tune": dict(tried)} for label, row in table["rows"].items()}
+    changed = {**table, "rows": rows, "tuning": {"budget": 2, "seed": 1000}}
+    path = project / "specs/tables/open/mosi.yaml"
+    path.parent.mkdir()
+    path.write_text(dump_data(changed), encoding="utf-8")
+    run("twin", "open/mosi", "data/twins/mosi")
+    twin_table = load_table("open/mosi-twin", Project(project))
+    assert twin_table.spec.tuning is None
+    assert [row.label for row in twin_table.rows.values()] == list(rows)

@@ -84,15 +84,52 @@ def test_a_method_says_where_it_is_from_and_what_it_costs(kind: str) -> None:
     assert kind == "none" or (spec.source and spec.equation)
 
 
+def sections(document: str) -> dict[str, str]:
+    """The parts of a Markdown document by the anchors of their headings."""
+    parts = re.split(r"^##+ (.*)$", document, flags=re.MULTILINE)[1:]
+    anchors = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in parts[::2]]
+    return dict(zip(anchors, parts[1::2], strict=True))
+
+
 def test_known_differences_are_as_many_as_the_document_lists(root: Path) -> None:
-    document = (root / "docs/paper-vs-code.md").read_text()
-    said = {kind: spec.known for kind, spec in specs("modulations").items() if spec.known}
-    assert said.keys() == {"cggm", "ogm_ge"}
-    for kind, known in said.items():
-        heading = known.rpartition("#")[2]
-        section = re.split(r"\n##+ ", document.split(f"## {heading.upper()}\n")[1])[0]
-        rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
-        assert f"differ in {len(rows)} points: docs/paper-vs-code.md#{heading}" in known, kind
+    parts = sections((root / "docs/paper-vs-code.md").read_text())
+    counted = []
+    for room in ("modulations", "schedules"):
+        for kind, spec in specs(room).items():
+            said, _, anchor = spec.known.partition("docs/paper-vs-code.md#")
+            assert not spec.known or anchor in parts, kind
+            if number := re.search(r"differ in (\d+) points", said):
+                rows = [line for line in parts[anchor].splitlines() if line.startswith("| ")][1:]
+                assert int(number[1]) == len(rows), kind
+                counted.append(kind)
+    assert {"cggm", "ogm_ge"} <= {*counted}
+
+
+@pytest.mark.parametrize("kind", specs("modulations"))
+def test_a_method_says_what_it_overrides_and_what_it_adds(kind: str) -> None:
+    spec, text = specs("modulations")[kind], " ".join(run("explain", f"modulations/{kind}").split())
+    assert f" family {spec.family} " in text
+    assert f" hooks {', '.join(spec.hooks)} " in text or not spec.hooks
+    assert f" adds forwards: {spec.forwards}; backwards: {spec.backwards}; parameters: {spec.parameters} " in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("greedy", "modalities   2"),
+        ("greedy", "fusions      mmtm"),
+        ("recon_boost", "schedule     alternating"),
+        ("recon_boost", "fusions      those that concatenate features"),
+        ("cggm", "off          rho: null, lam: 0.0"),
+    ],
+)
+def test_what_a_method_asks_for(kind: str, line: str) -> None:
+    assert f"  {line}\n" in run("explain", f"modulations/{kind}")
+
+
+def test_schedules_are_a_room() -> None:
+    assert "everything" in run("list", "schedules").split()
+    assert run("explain", "alternating").startswith("alternating · schedules · ")
 
 
 def test_cggm_is_explained_like_in_the_papers() -> None:

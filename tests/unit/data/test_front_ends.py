@@ -177,5 +177,19 @@ def test_a_front_end_must_stand_first(prepared: Prepared) -> None:
         Resident(prepared.split("train"), transforms={"beep": [Scale(factor=2.0), LogMel()]})
 
 
+def test_a_number_of_frames_cuts_long_sounds_and_adds_silence_to_short_ones() -> None:
+    long, short = np.random.default_rng(2).normal(size=(2, 4000)).astype(np.float32), np.ones(560, np.float32)
+    assert not LogMel().stacks
+    for frames in (1, 3, 60):
+        step = LogMel(frames=frames)
+        assert step.stacks
+        for sound in (long[0], short):
+            found, whole = step(sound), LogMel()(sound)
+            assert found.shape == (frames, 64)
+            assert found.dtype == np.float32
+            assert np.array_equal(found[: len(whole)], whole[:frames])
+            assert (found[len(whole) :] == np.float32(math.log(1e-10))).all()
+
+
 def test_nothing_is_known_about_the_statistics_behind_one() -> None:
     assert LogMel().after(Statistics((0.0,), (1.0,), 3)) is None

@@ -11,7 +11,7 @@ from cggm_pipeline.pipeline.code import Code
 from cggm_pipeline.pipeline.documents import Documents, read_documents
 from cggm_pipeline.pipeline.pipelines import pipelines
 from cggm_pipeline.pipeline.records import Pipeline, Stage
-from cggm_pipeline.pipeline.sections import UNTRACKED, train_sections
+from cggm_pipeline.pipeline.sections import UNTRACKED, evaluate_sections, train_sections
 from cggm_pipeline.pipeline.stages import Stages
 from cggm_pipeline.spec import Experiment, Project
 
@@ -62,8 +62,10 @@ def test_training_does_not_depend_on_what_prepares_the_data() -> None:
 
 def test_every_section_that_can_change_a_result_is_tracked_and_no_other(small: Path) -> None:
     row = next(row for row in read_documents(Project(small)).tables[0].rows if row.slug == "joint")
-    assert set(train_sections(row.experiment)) | set(UNTRACKED) == set(Experiment.model_fields)
-    assert not set(train_sections(row.experiment)) & set(UNTRACKED)
+    trained, evaluated = set(train_sections(row.experiment)), set(evaluate_sections(row.experiment))
+    assert trained | evaluated | set(UNTRACKED) == set(Experiment.model_fields)
+    assert not (trained | evaluated) & set(UNTRACKED)
+    assert evaluated - trained == {"evaluation"}
 
 
 def test_of_the_modalities_only_those_in_use_are_tracked(small: Path) -> None:

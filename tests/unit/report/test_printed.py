@@ -205,7 +205,9 @@ def test_terminal_lines_do_not_wrap(made):
     text = io.StringIO()
     show(table, protocol, Console(file=text, width=60))
     lines = [line for line in text.getvalue().splitlines() if line]
-    assert len(lines) == 2 + 8
+    assert len(lines) == 3 + 8
+    assert lines[-2].startswith("  † p < 0.05 after Holm's correction over the 7 rows")
+    assert any("unimodal losses" in line and line.rstrip().endswith("†") for line in lines)
     assert lines[0].startswith(
         "  Two-view digits · test accuracy [%], mean ± sd over 5 seeds · paired difference to Joint"
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from cggm_pipeline.errors import DataError
-from cggm_pipeline.report.statistics import crossed_difference, summarise, t_difference
+from cggm_pipeline.report.statistics import crossed_difference, holm, summarise, t_difference
 
 
 def test_summary_is_mean_and_sample_standard_deviation():
@@ -126,3 +129,54 @@ def test_intervals_cover_the_truth_as_often_as_they_say(seed_spread, sample_spre
         found = crossed_difference(ours, base, resamples=400)
         held += found.low <= 0 <= found.high
     assert 0.92 <= held / repeats <= 0.985
+
+
+def test_the_p_value_of_a_difference_over_seeds_is_that_of_the_paired_t_test():
+    ours, baseline = {0: 0.9, 1: 0.93, 2: 0.91}, {0: 0.88, 1: 0.9, 2: 0.92}
+    expected = stats.ttest_rel(list(ours.values()), list(baseline.values())).pvalue
+    assert t_difference(ours, baseline).p == pytest.approx(expected)
+    assert t_difference(baseline, ours).p == pytest.approx(expected)
+    assert math.isnan(t_difference({0: 0.9}, {0: 0.8}).p)
+    assert t_difference({0: 0.5, 1: 0.75}, {0: 0.25, 1: 0.5}).p == 0
+    assert t_difference({0: 0.5, 1: 0.75}, {0: 0.5, 1: 0.75}).p == 1
+
+
+def test_the_p_value_over_seeds_and_samples_agrees_with_the_interval():
+    generator = np.random.default_rng(3)
+    both = 0
+    for shift in np.linspace(-0.12, 0.12, 40):
+        ours = [generator.normal(shift, 0.4, 200) + generator.normal(0, 0.03) for _ in range(5)]
+        found = crossed_difference(ours, [np.zeros(200)] * 5)
+        if abs(found.p - 0.05) > 0.02:  # nearer, the interval's own draws decide
+            assert found.decided == (found.p < 0.05)
+            both += 1
+    assert both > 20
+
+
+def test_samples_that_are_all_the_same_give_the_p_value_of_the_t_test():
+    by_seed = [0.1, 0.3, 0.25, -0.05]
+    found = crossed_difference([np.full(50, value) for value in by_seed], [np.zeros(50)] * 4)
+    assert found.p == pytest.approx(stats.ttest_1samp(by_seed, 0).pvalue)
+
+
+def test_one_seed_has_a_p_value_over_samples_that_is_never_zero():
+    found = crossed_difference([np.ones(100)], [np.zeros(100)])
+    assert found.p == pytest.approx(2 / 2001)
+
+
+def test_holm_by_hand():
+    """p = 0.01, 0.04, 0.03 of three: 3 * 0.01, then 2 * 0.03, then at least that."""
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+    found = holm([0.02, math.nan, 0.01])
+    assert [found[0], found[2]] == pytest.approx([0.02, 0.02])
+    assert math.isnan(found[1])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_between_the_p_value_and_bonferronis_and_keeps_their_order(p):
+    adjusted = holm(p)
+    assert all(one <= two <= min(1, len(p) * one) + 1e-12 for one, two in zip(p, adjusted, strict=True))
+    order = sorted(range(len(p)), key=lambda place: p[place])
+    assert all(adjusted[a] <= adjusted[b] for a, b in itertools.pairwise(order))

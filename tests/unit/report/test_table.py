@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from math import nan
 
 import numpy as np
 import pytest
@@ -81,13 +83,15 @@ def test_accuracy_is_compared_sample_by_sample_and_f1_by_seed(written):
     for slug in ("cggm-stable", "joint"):
         files = [np.load(written.runs / "evaluation" / "predictions" / f"{slug}-{seed}.npz") for seed in range(5)]
         sides.append([(file["prediction"].argmax(1) == file["target"]).astype(float) for file in files])
-    assert cells["accuracy"].difference == crossed_difference(*sides)
+    assert replace(cells["accuracy"].difference, holm=nan) == replace(crossed_difference(*sides), holm=nan)
     assert cells["accuracy"].difference.covers == "seeds and samples"
     f1 = {
         slug: {seed: value - 0.004 for seed, value in accuracies(written, slug).items()}
         for slug in ("cggm-stable", "joint")
     }
-    assert cells["f1_macro"].difference == t_difference(f1["cggm-stable"], f1["joint"])
+    assert replace(cells["f1_macro"].difference, holm=nan) == replace(
+        t_difference(f1["cggm-stable"], f1["joint"]), holm=nan
+    )
     assert table.cell(row(table, "joint")).difference is None
 
 

@@ -165,7 +165,7 @@ def test_start_and_end_of_epochs_are_told(problem):
     told = []
 
     class Listener(Modulation):
-        def start_epoch(self, epoch, peek=()):
+        def start_epoch(self, epoch, probe=None):
             told.append(("start", epoch))
 
         def end_epoch(self, epoch, probe=None):
@@ -265,7 +265,7 @@ def test_nan_in_the_loss_is_told_before_its_gradients(problem):
             self.seen += 1
             return step.logits.sum() * float("inf") if self.seen == 4 else 0.0
 
-    with pytest.raises(NotFiniteError, match="loss with the modulation's penalty is not finite at step 3") as caught:
+    with pytest.raises(NotFiniteError, match="the modulation's objective is not finite at step 3") as caught:
         fit(*replace(problem(watch_every=1000), modulation=Broken()).arguments())
     assert caught.value.modality is None
 

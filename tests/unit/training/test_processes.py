@@ -109,8 +109,8 @@ def test_a_step_moves_nothing_to_the_host(problem, monkeypatch, modulation, chan
     names = ("item", "cpu", "tolist", "numpy", "__bool__", "__float__", "__int__", "__index__")
 
     class Guarded(loop.Loop):
-        def _batches(self, epoch, start):
-            for batch in super()._batches(epoch, start):
+        def _batches(self, plan, epoch, start):
+            for batch in super()._batches(plan, epoch, start):
                 with monkeypatch.context() as patch:
                     for name in names:
                         patch.setattr(torch.Tensor, name, asked)

@@ -1,0 +1,56 @@
+"""Metrics with modalities missing at test time: every subset of them, absent as a sample without it would be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from cggm_pipeline.evaluation.contributions import Kept
+from cggm_pipeline.evaluation.predictors.plain import evaluating, fitting
+from cggm_pipeline.layers.features import Input
+from cggm_pipeline.network import Network
+from cggm_pipeline.tasks.base import Task
+
+if TYPE_CHECKING:
+    from cggm_pipeline.data.batches import Batches
+
+Predict = Callable[[Network, Mapping[str, Input]], Tensor]
+
+
+def plainly(network: Network, inputs: Mapping[str, Input]) -> Tensor:
+    """The network's own logits."""
+    logits: Tensor = network(inputs).logits
+    return logits
+
+
+def subset_metrics(
+    network: Network,
+    task: Task,
+    data: Batches,
+    kept: Sequence[Kept],
+    *,
+    predict: Predict = plainly,
+    batch_size: int | None = None,
+) -> dict[Kept, dict[str, float]]:
+    """The task's metrics, and `loss`, with only these modalities, for each of `kept`; what the fill makes of the rest.
+
+    A sample that lacks a modality by itself lacks it in every subset.
+    """
+    meters = {names: task.meter(data.split.groups) for names in kept}
+    with evaluating(network):
+        for batch in data.batches(batch_size or fitting(data), train=False):
+            for names, meter in meters.items():
+                meter.add(predict(network, only(batch.inputs, names)), batch.target)
+    return {names: meter.result() for names, meter in meters.items()}
+
+
+def only(inputs: Mapping[str, Input], kept: Collection[str]) -> dict[str, Input]:
+    """The inputs with every modality absent that is not kept."""
+    return {name: given if name in kept else given.lacking(_everybody(given)) for name, given in inputs.items()}
+
+
+def _everybody(given: Input) -> Tensor:
+    return torch.ones(len(given.values), dtype=torch.bool, device=given.values.device)

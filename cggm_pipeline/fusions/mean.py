@@ -1,0 +1,33 @@
+"""The mean of equally wide features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+
+from cggm_pipeline.errors import BuildError
+from cggm_pipeline.fusions.base import Fusion
+from cggm_pipeline.layers.features import Features, Layout
+
+
+class Mean(Fusion):
+    """z = mean_m h_m over the features that are given, so that ONE head serves every modality and any subset of them.
+
+    logits = W z + b = mean_m (W h_m + b): the mean of what the shared head says of each modality (MLA, Zhang et al.,
+    CVPR 2024). BuildError where the features are not equally wide.
+    """
+
+    accepts: ClassVar[frozenset[Layout]] = frozenset({"vector"})
+    subsets: ClassVar[bool] = True
+
+    def __init__(self, widths: Mapping[str, int]) -> None:
+        super().__init__()
+        if len(set(widths.values())) != 1:
+            found = ", ".join(f"{name} {widths[name]}" for name in sorted(widths))
+            raise BuildError(f"mean needs features of one width: {found}; make the encoders equally wide")
+        self.width = next(iter(widths.values()))
+
+    def forward(self, features: Mapping[str, Features]) -> Features:
+        return Features(torch.stack([features[name].tensor for name in sorted(features)]).mean(0))
