@@ -47,6 +47,12 @@ def diagnose(history: History, *, metric: str, mode: str) -> list[Warned]:
     return [*_coefficients(history), *_below_the_best(joint, alone, metric), *_stopped(joint, alone)]
 
 
+def news(rows: Sequence[Mapping[str, float]], *, metric: str, mode: str) -> list[Warned]:
+    """The rules that fire at the last of these epochs and did not fire at the one before."""
+    known = {warned.key for warned in diagnose(columns(rows[:-1]), metric=metric, mode=mode)}
+    return [warned for warned in diagnose(columns(rows), metric=metric, mode=mode) if warned.key not in known]
+
+
 def columns(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
     """Rows of a history as columns; those that not every row has are left out."""
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else ()) if all(name in row for row in rows)}

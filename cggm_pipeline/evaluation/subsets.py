@@ -47,6 +47,14 @@ def subset_metrics(
     return {names: meter.result() for names, meter in meters.items()}
 
 
+def alone(network: Network, task: Task, data: Batches, metric: str) -> dict[str, float]:
+    """The metric of each modality without the others; empty for a network with one modality."""
+    names = network.modalities
+    kept = [frozenset({name}) for name in names] if len(names) > 1 else []
+    found = subset_metrics(network, task, data, kept) if kept else {}
+    return {name: metrics[metric] for (name,), metrics in found.items()}
+
+
 def only(inputs: Mapping[str, Input], kept: Collection[str]) -> dict[str, Input]:
     """The inputs with every modality absent that is not kept."""
     return {name: given if name in kept else given.lacking(_everybody(given)) for name, given in inputs.items()}

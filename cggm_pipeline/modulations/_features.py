@@ -34,17 +34,3 @@ def real(features: Any) -> Tensor | None:
     """(B, T) bool, True where a token is no padding; None where nothing is."""
     mask: Tensor | None = getattr(features, "mask", None)
     return None if mask is None else ~mask
-
-
-def pooled(features: Any) -> Tensor:
-    """(B, D): vectors as they are, the mean of each sample's real tokens. ValueError for maps."""
-    values, *more = tensors(features)
-    if more or values.dim() not in (2, 3):
-        raise ValueError(f"features of shape {tuple(values.shape)} were given; allowed: (B, D) and (B, T, D)")
-    if values.dim() == 2:
-        return values
-    there = real(features)
-    if there is None:
-        return values.mean(1)
-    weight = there.unsqueeze(-1).to(values.dtype)
-    return (values * weight).sum(1) / weight.sum(1).clamp(min=1)

@@ -70,12 +70,14 @@ class Greedy(Modulation):
             raise ValueError(f"{found}; both need the same two modalities")
         self._parts, self._head, self._fusion, self._loss = parts, (checked(head, "head"),), (fusion,), (loss,)
         self.epsilon, self.window, self.first = epsilon, window, start_epoch
-        self.register_buffer("bypass", torch.zeros(2))
-        self.register_buffer("main", torch.zeros(2))
-        self.register_buffer("left", torch.zeros((), dtype=torch.long))
-        self.register_buffer("caring", torch.zeros((), dtype=torch.long))
-        self.register_buffer("steady", torch.ones(max(place.stop for place in fusion.places.values())))
-        self.register_buffer("steps", torch.zeros(()))
+        device = self._head[0].weight.device
+        self.register_buffer("bypass", torch.zeros(2, device=device))
+        self.register_buffer("main", torch.zeros(2, device=device))
+        self.register_buffer("left", torch.zeros((), dtype=torch.long, device=device))
+        self.register_buffer("caring", torch.zeros((), dtype=torch.long, device=device))
+        width = max(place.stop for place in fusion.places.values())
+        self.register_buffer("steady", torch.ones(width, device=device))
+        self.register_buffer("steps", torch.zeros((), device=device))
         self._seen: list[Tensor] = []
 
     def objective(self, loss: Tensor, step: Step) -> Tensor:
@@ -98,8 +100,9 @@ class Greedy(Modulation):
         self._advance_mean_(seen[:-1] / seen[-1])
         regular = self.left == 0
         bypass, main = self._paces()
-        self.bypass += torch.where(regular, bypass, 0.0)
-        self.main += torch.where(regular, main, 0.0)
+        counted = regular & torch.cat([bypass, main]).isfinite().all()  # float16 skips steps that overflow
+        self.bypass += torch.where(counted, bypass, 0.0)
+        self.main += torch.where(counted, main, 0.0)
         tiny = torch.finfo(self.main.dtype).tiny
         speed = (self.bypass.clamp_min(tiny) / self.main.clamp_min(tiny)).log10()
         self._advance_window_(regular, speed[0] - speed[1], step.epoch)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from cggm_pipeline.modulations import _distributed
 from cggm_pipeline.modulations._contrast import divergence, info_nce, over_pairs
-from cggm_pipeline.modulations._features import pooled
 from cggm_pipeline.modulations._head import checked
 from cggm_pipeline.modulations._hypergradient import hypergradient
+from cggm_pipeline.modulations._pooled import pooled
 from cggm_pipeline.modulations._unimodal import concatenated, unimodal_logits
 from cggm_pipeline.modulations.base import Modulation, Parts, Record, Step
 

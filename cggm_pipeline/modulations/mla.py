@@ -49,8 +49,8 @@ class MLA(Modulation):
         self._head, self._loss = (checked(head, "head"),), (loss,)
         self.alpha, self.form = alpha, form
         weight, width = self._head[0].weight, size(self._head[0])[1]
-        self.register_buffer("projection", torch.eye(width, dtype=weight.dtype))
-        self.register_buffer("previous", torch.zeros(width, dtype=weight.dtype))
+        self.register_buffer("projection", torch.eye(width, dtype=weight.dtype, device=weight.device))
+        self.register_buffer("previous", torch.zeros(width, dtype=weight.dtype, device=weight.device))
         self._seen: list[Tensor] = []
 
     def objective(self, loss: Tensor, step: Step) -> Tensor:

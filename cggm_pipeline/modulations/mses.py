@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +59,7 @@ class MSES(Modulation):
         self.unimodal = UnimodalLosses(classifiers, loss, weight=weight)
         self._loss = (loss,)
         self.patience, self.smoothing = patience, smoothing
-        self.snapshot = Snapshot({n: [*self._parts.parameters(n), *encoders[n].buffers()] for n in self._names})
+        self.snapshot = Snapshot({name: partial(_tensors, encoders[name]) for name in self._names})
         device, number = self._parts.parameters(self._names[0])[0].device, len(self._names)
         self.register_buffer("factor", torch.ones(number, device=device))
         self.register_buffer("last", torch.full((number,), torch.nan, dtype=precise(device), device=device))
@@ -101,3 +102,8 @@ class MSES(Modulation):
     def _losses(self, step: Step) -> list[Tensor]:
         classifiers = self.unimodal.classifiers
         return [self._loss[0](classifiers[name](step.features[name]), step.target) for name in self._names]
+
+
+def _tensors(encoder: nn.Module) -> list[Tensor]:
+    """What an encoder learns, and its running statistics."""
+    return [*(each for each in encoder.parameters() if each.requires_grad), *encoder.buffers()]

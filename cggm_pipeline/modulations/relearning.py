@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,7 @@ class Relearning(Modulation):
         self._names = _checks.modalities(parts)
         self._classes = size(checked(head, "head"))[0]
         self.lam, self.every, self.times = lam, every, times
-        self.initial = Snapshot({name: parts.parameters(name) for name in self._names})
+        self.initial = Snapshot({name: partial(parts.parameters, name) for name in self._names})
         device = parts.parameters(self._names[0])[0].device
         self.register_buffer("alpha", torch.zeros(len(self._names), device=device))
         self.register_buffer("done", torch.zeros((), dtype=torch.int64, device=device))

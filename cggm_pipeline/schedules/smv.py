@@ -67,14 +67,27 @@ class SMV(Schedule):
 
     def _by_modality(self, order: Tensor, probe: Probe, generator: torch.Generator) -> dict[str, Tensor]:
         whole = factorial(len(self.modalities))
-        found = torch.cat([shapley(values(step, self.modalities)) for step in probe.steps("train", self._share)])
+        steps = list(probe.steps("train", self._share))
+        found = torch.cat([shapley(values(step, self.modalities)) for step in steps])
         means = found.double().mean(0) / whole
         others = (means.sum() - means) / (len(means) - 1)
         numbers = (self._alpha * 2 / 3 * (others - means).clamp_min(0) * len(order)).long().tolist()
         return {
-            name: order[torch.randint(len(order), (number,), generator=generator)]
+            name: _drawn(self._having(name, order, steps, probe), number, generator)
             for name, number in zip(self.modalities, numbers, strict=True)
         }
+
+    def _having(self, name: str, order: Tensor, steps: Sequence[Step], probe: Probe) -> Tensor:
+        """The positions of `order` whose samples have a modality; all are looked at only where some may lack it."""
+        if all(step.inputs is None or step.inputs[name].present is None for step in steps):
+            return order
+        present = [step.inputs[name].present.cpu() for step in probe.steps("train") if step.inputs is not None]
+        return order[torch.cat(present)[order]]
+
+
+def _drawn(among: Tensor, number: int, generator: torch.Generator) -> Tensor:
+    """`number` of these positions, with replacement; none where there is none to draw from."""
+    return among[torch.randint(max(len(among), 1), (number * bool(len(among)),), generator=generator)]
 
 
 def values(step: Step, names: Sequence[str]) -> Mapping[frozenset[str], Tensor]:

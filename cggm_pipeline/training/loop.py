@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor
 
-from cggm_pipeline.data.batches import Batch, Batches, order, spans
-from cggm_pipeline.evaluation.diagnosis import ALONE, Warned, columns, diagnose
+from cggm_pipeline.data.batches import Batches
+from cggm_pipeline.evaluation.diagnosis import ALONE, Warned, news
 from cggm_pipeline.evaluation.evaluate import evaluate
 from cggm_pipeline.evaluation.predictors.base import Predictor
-from cggm_pipeline.evaluation.subsets import subset_metrics
+from cggm_pipeline.evaluation.subsets import alone
 from cggm_pipeline.modulations.base import Modulation, Rehearsal
 from cggm_pipeline.network import Network
-from cggm_pipeline.schedules.base import Draw, Schedule
+from cggm_pipeline.schedules.base import Schedule
 from cggm_pipeline.tasks.base import Task
 from cggm_pipeline.training import rng
 from cggm_pipeline.training.checkpoint import Checkpoints
+from cggm_pipeline.training.draws import Draws
 from cggm_pipeline.training.log import EpochLog
 from cggm_pipeline.training.moment import Moment, Progress
 from cggm_pipeline.training.options import Options
 from cggm_pipeline.training.probe import Rehearse, TrainingProbe
+from cggm_pipeline.training.processes import first
 from cggm_pipeline.training.rehearsal import train_copies
 from cggm_pipeline.training.selection import Selection
 from cggm_pipeline.training.step import Stepper
@@ -54,14 +54,14 @@ class Loop:
         valid: Batches,
         options: Options,
         progress: Progress,
-        turns: Schedule,
+        schedule: Schedule,
         predictor: Predictor,
     ) -> None:
         self._accelerator, self._network, self._task, self._modulation = accelerator, network, task, modulation
         self._train, self._valid, self._options, self._progress = train, valid, options, progress
-        self._plan = Draw(self._order(0))
+        self._predictor = predictor
+        self._draws = Draws(train, schedule, options)
         self.steps = 0
-        self._turns, self._predictor = turns, predictor
         self._stepper = Stepper(accelerator, network, task, modulation, options)
         self._schedule = options.scheduler(self._stepper.optimizer, options.epochs)
         self._watch = Watch(self._stepper.watched, accelerator.device)
@@ -96,12 +96,12 @@ class Loop:
         before = self.seconds
         if start == 0:
             probe = self._probe(epoch)
-            self._plan = self._turns.draw(self._order(epoch), self._options.seed, epoch, probe)
+            self._draws.begin(epoch, probe)
             self._modulation.start_epoch(epoch, probe)
         self._network.train()
         self._modulation.train()
-        for index, batch in enumerate(self._batches(self._plan, epoch, start), start):
-            turns = self._turns.turns(epoch, index)
+        for index, batch in enumerate(self._draws.batches(epoch, start), start):
+            turns = self._draws.turns(epoch, index)
             record, values = self._stepper(batch, epoch, index, turns)
             self._log.add(record)
             self._watch.see(values, self.steps)
@@ -117,24 +117,6 @@ class Loop:
         self.seconds = before + time.monotonic() - started
         self._save(EPOCH_SECONDS)
         self._tell(row=self.history[-1])
-
-    def _batches(self, plan: Draw, epoch: int, start: int) -> Iterator[Batch]:
-        options = self._options
-        return self._train.batches(
-            options.batch_size,
-            order=plan.order,
-            absent=plan.absent,
-            seed=options.seed,
-            epoch=epoch,
-            train=True,
-            start=start,
-        )
-
-    def _order(self, epoch: int) -> Tensor:
-        """The samples of an ordinary epoch, in order; equally many in each."""
-        options = self._options
-        groups = self._train.split.groups if options.per_group else None
-        return order(len(self._train), options.seed, epoch, groups, options.per_group)
 
     def _probe(self, epoch: int) -> TrainingProbe:
         return self._probe_of(self._network, epoch, self._options.epochs, self._rehearse)
@@ -152,42 +134,30 @@ class Loop:
             self._task,
             self._options,
             epochs,
-            lambda epoch: self._batches(Draw(self._order(epoch)), epoch, 0),
+            self._draws.ordinary,
         )
         return Rehearsal(self._probe_of(network, epochs, epochs, None), method, dict(network.encoders.items()))
 
     def _finish_epoch(self, epoch: int) -> None:
         self._modulation.end_epoch(epoch, self._probe(epoch))
-        valid = evaluate(self._network, self._task, self._valid, predictor=self._predictor)
+        valid = first(self._measured())
         logged = self._log.fetch()
         row = {"epoch": float(epoch), "train_loss": logged.pop("train_loss")}
-        row |= {f"valid_{name}": value for name, value in valid.items()} | self._alone() | logged
+        row |= {name if name.startswith(ALONE) else f"valid_{name}": value for name, value in valid.items()} | logged
         self.history.append(row)
-        self._warn()
+        for warned in news(self.history, metric=self._options.metric, mode=self._options.mode):
+            self._tell(warned=warned)
         self.selection.see(epoch, valid, self._network)
         self._schedule.step(valid["loss"])
         self.position = (epoch + 1, 0)
 
-    def _alone(self) -> dict[str, float]:
-        """What each modality scores without the others."""
-        names = self._network.modalities
-        if not self._options.modality_scores or len(names) < 2:
-            return {}
-        kept = [frozenset({name}) for name in names]
-        found = subset_metrics(self._network, self._task, self._valid, kept)
-        return {f"{ALONE}_{name}": found[frozenset({name})][self._options.metric] for name in names}
-
-    def _warn(self) -> None:
-        """Tell what the history has begun to say about balance with its last epoch."""
-        options = self._options
-        now, before = (
-            diagnose(columns(rows), metric=options.metric, mode=options.mode)
-            for rows in (self.history, self.history[:-1])
-        )
-        known = {warned.key for warned in before}
-        for warned in now:
-            if warned.key not in known:
-                self._tell(warned=warned)
+    def _measured(self) -> dict[str, float]:
+        """The validation metrics, and what each modality scores alone where that is asked for."""
+        valid = evaluate(self._network, self._task, self._valid, predictor=self._predictor)
+        if not self._options.modality_scores:
+            return valid
+        scores = alone(self._network, self._task, self._valid, self._options.metric)
+        return valid | {f"{ALONE}_{name}": score for name, score in scores.items()}
 
     def _between_steps(self) -> None:
         now = time.monotonic()
@@ -201,8 +171,7 @@ class Loop:
 
     def _tell(self, row: dict[str, float] | None = None, note: str = "", warned: Warned | None = None) -> None:
         epoch, index = self.position
-        batches = len(spans(len(self._plan.order), self._options.batch_size, train=True))
-        share = (epoch + index / batches) / self._options.epochs
+        share = (epoch + index / self._draws.number()) / self._options.epochs
         self._told = time.monotonic()
         self._progress(Moment(self._options.seed, epoch, self._options.epochs, share, row or {}, note, warned))
 
@@ -225,6 +194,7 @@ class Loop:
             "modulation": self._modulation,
             "optimizer": self._stepper.optimizer,
             "schedule": self._schedule,
+            "draws": self._draws,
             "selection": self.selection,
             "log": self._log,
             "watch": self._watch,
@@ -234,13 +204,11 @@ class Loop:
 
     def _state(self) -> dict[str, Any]:
         own = {"position": self.position, "history": self.history, "seconds": self.seconds, "timed": self.timed}
-        own |= {"steps": self.steps, "order": self._plan.order, "absent": dict(self._plan.absent)}
-        return {**own, **{name: part.state_dict() for name, part in self._parts().items()}}
+        return {**own, "steps": self.steps, **{name: part.state_dict() for name, part in self._parts().items()}}
 
     def _load(self, content: dict[str, Any]) -> None:
         self.position, self.history = content["position"], content["history"]
         self.seconds, self.timed, self.steps = content["seconds"], content["timed"], content["steps"]
-        self._plan = Draw(content["order"], content["absent"])
         if self.position[1]:
             self._modulation.start_epoch(self.position[0])  # sets what is no buffer; the buffers come next
         for name, part in self._parts().items():

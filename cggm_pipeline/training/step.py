@@ -59,11 +59,8 @@ class Stepper:
 
         What to log, and the values that must be finite: those of all turns added up.
         """
-        logged, values = self._turn(batch, epoch, index, turns[0])
-        for turn in turns[1:]:
-            more, others = self._turn(batch, epoch, index, turn)
-            logged, values = merged(logged, more), values + others
-        return logged, values
+        made = [self._turn(batch, epoch, index, turn) for turn in turns]
+        return merged([record for record, _ in made]), torch.stack([values for _, values in made]).sum(0)
 
     def _turn(self, batch: Batch, epoch: int, index: int, turn: Turn) -> tuple[dict[str, Any], Tensor]:
         self.optimizer.zero_grad(set_to_none=True)
@@ -146,10 +143,13 @@ class Stepper:
             group["lr"] = rate
 
 
-def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Two records of one batch as one: modalities side by side; what both have is the second's."""
-    both = {**first, **second}
-    for name in first.keys() & second.keys():
-        if isinstance(first[name], Mapping):
-            both[name] = {**first[name], **second[name]}
+def merged(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The records of a batch's turns as one: modalities side by side, means of what several turns have said."""
+    both: dict[str, Any] = {}
+    for name in dict.fromkeys(name for record in records for name in record):
+        found = [record[name] for record in records if name in record]
+        if isinstance(found[0], Mapping):
+            both[name] = {modality: value for one in found for modality, value in one.items()}
+        else:
+            both[name] = found[0] if len(found) == 1 else torch.stack(found).mean()
     return both

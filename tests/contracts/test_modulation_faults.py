@@ -13,7 +13,7 @@ from contract_modulations import Case, once
 from contract_training import built, data_of, train
 
 from cggm_pipeline.build import Built
-from cggm_pipeline.training.loop import Loop
+from cggm_pipeline.training.draws import Draws
 
 
 def nothing(made: Built, data: Toy) -> None:
@@ -71,14 +71,14 @@ def test_a_step_moves_nothing_to_the_host(case: Case, monkeypatch: pytest.Monkey
     def asked(*arguments: Any, **keywords: Any) -> None:
         raise AskedError
 
-    real = Loop._batches
+    real = Draws.batches
 
-    def guarded(loop: Loop, *arguments: Any) -> Any:
-        for batch in real(loop, *arguments):
+    def guarded(draws: Draws, *arguments: Any) -> Any:
+        for batch in real(draws, *arguments):
             with monkeypatch.context() as patch:
                 for name in ("item", "cpu", "tolist", "numpy", "__bool__", "__float__", "__int__", "__index__"):
                     patch.setattr(torch.Tensor, name, asked)
                 yield batch
 
-    monkeypatch.setattr(Loop, "_batches", guarded)
+    monkeypatch.setattr(Draws, "batches", guarded)
     train(case, epochs=1, accumulate=2, clip=0.8)

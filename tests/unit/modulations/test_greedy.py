@@ -161,3 +161,20 @@ def test_it_needs_the_fusions_two_modalities():
     step = Step(*net(inputs), target)
     with pytest.raises(RuntimeError, match="without objective"):
         net.method().modulate_(step)
+
+
+def test_a_step_that_overflows_is_not_counted():
+    """Under float16 the scaler skips it; one infinite gradient must not decide every later step."""
+    net = Net()
+    method = net.method()
+    train(net, method, 1)
+    before = method.bypass.clone(), method.main.clone()
+    method.left.zero_()
+    inputs, target = batch(1)
+    features, fused, logits = net(inputs)
+    step = Step(features, fused, logits, target)
+    method.objective(cross_entropy(logits, target), step).backward()
+    net.b.weight.grad[0, 0] = torch.inf
+    method.modulate_(step)
+    assert torch.equal(method.bypass, before[0])
+    assert torch.equal(method.main, before[1])

@@ -167,3 +167,13 @@ def test_draws_come_from_seed_and_epoch_alone(probe):
     assert drawn(schedule, probe) == first
     assert drawn(schedule, probe, seed=1) != first
     assert drawn(schedule, probe, epoch=6) != first
+
+
+def test_a_sample_is_not_drawn_for_a_modality_that_it_lacks():
+    """Level "modality": with that modality alone it would have none at all."""
+    probe = Fake({"a": torch.full((5,), 2.0), "b": torch.full((5,), -1.0)}, torch.ones(5, dtype=torch.long))
+    probe.present = {name: torch.tensor([True, False, False, False, False]) for name in "ab"}
+    found = drawn(SMV(["a", "b"], level="modality", share=1.0, alpha=9.0), probe)
+    more = [entry for entry in found if entry[1] != "ab"]
+    assert more
+    assert {position for position, _ in more} == {0}

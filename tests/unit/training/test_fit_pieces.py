@@ -22,6 +22,7 @@ from cggm_pipeline.training.groups import parameter_groups
 from cggm_pipeline.training.log import EpochLog
 from cggm_pipeline.training.selection import Selection
 from cggm_pipeline.training.shares import cut
+from cggm_pipeline.training.step import merged
 from cggm_pipeline.training.watch import NotFiniteError, Watch, Watched
 
 
@@ -199,3 +200,10 @@ def test_checkpoints_by_time_take_a_twentieth_of_it(problem, tmp_path, monkeypat
     assert written[1][0] == 9 * 7 + 9
     assert 1 <= written[0][0] < 8
     assert written[0][1] <= 0.07
+
+
+def test_the_records_of_turns_become_one():
+    first = {"loss": torch.tensor(1.0), "norm": {"a": torch.tensor(2.0)}, "only": torch.tensor(5.0)}
+    second = {"loss": torch.tensor(3.0), "norm": {"b": torch.tensor(4.0)}}
+    both = merged([first, second])
+    assert both == {"loss": 2.0, "norm": {"a": 2.0, "b": 4.0}, "only": 5.0}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cggm_pipeline.training import loop
+from cggm_pipeline.training.draws import Draws
 from cggm_pipeline.training.fit import fit
 from cggm_pipeline.training.machine import settled
 from cggm_pipeline.training.step import Stepper
@@ -108,15 +108,15 @@ def test_a_step_moves_nothing_to_the_host(problem, monkeypatch, modulation, chan
 
     names = ("item", "cpu", "tolist", "numpy", "__bool__", "__float__", "__int__", "__index__")
 
-    class Guarded(loop.Loop):
-        def _batches(self, plan, epoch, start):
-            for batch in super()._batches(plan, epoch, start):
+    class Guarded(Draws):
+        def batches(self, epoch, start):
+            for batch in super().batches(epoch, start):
                 with monkeypatch.context() as patch:
                     for name in names:
                         patch.setattr(torch.Tensor, name, asked)
                     yield batch
 
-    monkeypatch.setattr("cggm_pipeline.training.fit.Loop", Guarded)
+    monkeypatch.setattr("cggm_pipeline.training.loop.Draws", Guarded)
     fitted = fit(*problem(modulation, epochs=2, watch_every=1000, **changes).arguments())
     assert len(fitted.history) == 2
 
