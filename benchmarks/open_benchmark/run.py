@@ -107,9 +107,10 @@ class Benchmark:
         for file in RANKED:
             if (path := ROOT / "runs" / "rankings" / NAME / file).is_file():
                 _copy(path, RESULTS / file)
-        glance = subprocess.run([sys.executable, str(SUMMARY)], capture_output=True, text=True, check=False)
-        if not glance.returncode:
-            write_whole(RESULTS / "summary.md", glance.stdout)
+        glance = subprocess.run(
+            [sys.executable, str(SUMMARY), str(RESULTS)], capture_output=True, text=True, check=True
+        )
+        write_whole(RESULTS / "summary.md", glance.stdout)
         write_whole(RESULTS / "README.md", "\n".join(_page(found)) + "\n")
         print(f"wrote {RESULTS.relative_to(ROOT)}/README.md")
 
@@ -150,8 +151,8 @@ def _page(found: dict[str, Path]) -> Iterator[str]:
     yield "Written by `make benchmark-open`; do not edit. What the numbers say: docs/when-does-balancing-help.md."
     yield ""
     if (RESULTS / RANKED[0]).is_file():
-        yield "[All tables at a glance](summary.md); [average ranks](ranking.md) ([drawn](ranking.svg), [as CSV](ranking.csv));"
-        yield "per table:"
+        yield "[All tables at a glance](summary.md); [average ranks](ranking.md) ([drawn](ranking.svg),"
+        yield "[as CSV](ranking.csv)); per table:"
         yield ""
     yield "| table | rows with a number | seeds | protocol | tuned |"
     yield "|---|---:|---:|---|---|"

@@ -94,10 +94,8 @@ def _place(label: str, tables: Tables) -> tuple[int, float, str]:
 
 
 def main() -> None:
-    tables = read(RESULTS)
-    if not tables:
-        sys.exit(f"no results in {RESULTS}: run make benchmark-open")
-    print("\n".join(page(tables)))
+    """`summary.py [FOLDER]`: of the committed results, or of another folder with TABLE/table.csv."""
+    print("\n".join(page(read(Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS))))
 
 
 if __name__ == "__main__":
