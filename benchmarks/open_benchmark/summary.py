@@ -40,7 +40,14 @@ Tables = Mapping[str, Mapping[str, Cell]]
 
 def read(folder: Path) -> dict[str, dict[str, Cell]]:
     """Table to method to its cell, of the accuracy; tables that were not computed are not there."""
-    return {path.parent.name: _table(path) for path in sorted(folder.glob("*/table.csv"))}
+    found = {path.parent.name: path for path in folder.glob("*/table.csv")}
+    return {name: _table(found[name]) for name in sorted(found, key=_by_strength)}
+
+
+def _by_strength(name: str) -> tuple[str, int]:
+    """`imbalance-noise-100` after `imbalance-noise-25`."""
+    kind, _, strength = name.rpartition("-")
+    return (kind, int(strength)) if strength.isdigit() else (name, 0)
 
 
 def _table(path: Path) -> dict[str, Cell]:
