@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test check bench benchmark-open picture clean
+.PHONY: help install repro test check bench benchmark-open benchmark-systems picture clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -25,7 +25,7 @@ repro: install ## compute the digits table: data, training, evaluation, report
 	@echo "open runs/digits/report.html"
 
 test: install ## run the tests
-	@pytest
+	@pytest -n auto --dist loadfile
 
 check: install ## lint, types, layers, generated files, specs
 	@ruff check . && ruff format --check . && mypy && lint-imports && cggm schema --check && cggm compile --check && cggm validate
@@ -35,6 +35,9 @@ bench: install ## print the numbers of the project as ratios and medians
 
 benchmark-open: install ## the open benchmark (hours; goes on where it was); PARTS="tune tables" ONLY=mfeat for a part
 	@$(BIN)/python benchmarks/open_benchmark/run.py $(PARTS) $(foreach table,$(ONLY),--only $(table))
+
+benchmark-systems: install ## missing modalities, adapters, adaptation on open data (hours; goes on where it was)
+	@$(BIN)/python benchmarks/three_systems/run.py $(PARTS) $(foreach data,$(ONLY),--only $(data))
 
 picture: install ## remake the README's picture from the report
 	@$(BIN)/python docs/img/remake.py

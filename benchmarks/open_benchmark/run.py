@@ -29,6 +29,10 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from _ran import commit, machine
+
 from cggm_pipeline.errors import CggmError
 from cggm_pipeline.pipeline.code import Code
 from cggm_pipeline.pipeline.documents import Documents, read_documents
@@ -167,7 +171,7 @@ def _page(found: dict[str, Path]) -> Iterator[str]:
         longest = max(spent, key=lambda what: spent[what])
         yield f"| {part} | {sum(spent.values()) / 60:.1f} | {longest}: {spent[longest] / 60:.1f} |"
     yield ""
-    yield f"Computed until {date.today().isoformat()} at commit {_commit()} on {_machine()}."
+    yield f"Computed until {date.today().isoformat()} at commit {commit(ROOT)} on {machine()}."
     versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
     yield f"Python {platform.python_version()}, {versions}."
 
@@ -189,27 +193,6 @@ def _line(name: str, folder: Path) -> str:
     )
     protocol = lines[0]["protocol"]
     return f"| [{short}]({short}/table.md) | {len(numbers)} of {len(rows)} | {seeds} | `{protocol}` | {tuned} |"
-
-
-def _commit() -> str:
-    """The commit, and whether the tracked files were those of it."""
-
-    def git(*command: str) -> str:
-        return subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-
-    changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
-    return f"`{git('rev-parse', '--short=12', 'HEAD') or 'unknown'}`{changed}"
-
-
-def _machine() -> str:
-    """The processor, the cores that this process may use, and the memory."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    model = next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{model}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB"
 
 
 def main() -> None:

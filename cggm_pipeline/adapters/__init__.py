@@ -1,5 +1,9 @@
-"""adapters: changes to a built network in place, between building it and grouping its parameters. No member yet.
+"""adapters: what of a built network learns, and the small parts that learn beside it. Built as `Class(*, ...)`.
 
-Low-rank adapters will be the first. An adapter is a function `adapt(network, *, ...) -> int` that returns how many
-layers it changed; one that matches nothing is an error, because it would silently be plain training.
+An adapter is called once, after the network has its first or its pretrained weights and before its parameters are
+grouped. It changes the network in place; whoever trains the network afterwards need not know that there was one.
 """
+
+from cggm_pipeline.adapters.base import Adapter
+
+__all__ = ["Adapter"]

@@ -7,8 +7,11 @@ from math import prod
 import numpy as np
 import torch
 
+from cggm_pipeline.build.place import at
+from cggm_pipeline.build.tables import TABLES, implementation
 from cggm_pipeline.build.transforms import build_augmentations, build_transforms
 from cggm_pipeline.data.batches import Batches, Resident, Streamed
+from cggm_pipeline.data.gaps import Gaps
 from cggm_pipeline.data.manifest import Form, Manifest
 from cggm_pipeline.data.prepared import Prepared
 from cggm_pipeline.errors import DataError
@@ -23,11 +26,13 @@ def build_batches(
     prepared: Prepared,
     split: str,
     *,
+    seed: int | None = None,
     device: torch.device | str = "cpu",
     statistics: Manifest | None = None,
 ) -> Batches:
-    """One split with the modalities and transforms of an experiment, on `device`.
+    """One split with the modalities, transforms and missing patterns of an experiment, on `device`.
 
+    `seed`: of the run, from which the split's missing pattern is drawn (null: new data, which lack what they lack).
     `statistics`: whose training statistics `normalise` takes (null: the data's own; for new data: the trained run's).
     """
     known = prepared.manifest.modalities
@@ -45,8 +50,18 @@ def build_batches(
         modalities=list(experiment.used()),
         transforms=transforms,
         augment=build_augmentations(experiment),
+        gaps=None if seed is None else build_gaps(experiment, prepared, split, seed),
         device=device,
     )
+
+
+def build_gaps(experiment: Experiment, prepared: Prepared, split: str, seed: int) -> Gaps:
+    """What the samples of a split lack by the experiment's pattern for it."""
+    spec = getattr(experiment.missing, split)
+    with at(f"missing.{split}"):
+        pattern = implementation(TABLES["patterns"][spec.kind])(list(experiment.used()), **spec.arguments())
+    redraw = experiment.missing.redraw and split == "train"
+    return Gaps(pattern, prepared.split(split), split, seed=seed, redraw=redraw)
 
 
 def _bytes(experiment: Experiment, prepared: Prepared, split: str) -> int:

@@ -48,7 +48,8 @@ class BuildReport:
         wide = max(len(name) for name, _ in rows)
         lines = [f"{name:<{wide}}  {count:>13,}" for name, count in rows if count]
         frozen = self.total - self.trainable
-        return "\n".join([*lines, *([f"{'frozen':<{wide}}  {frozen:>13,}"] if frozen else [])])
+        share = f"{self.trainable / self.total:.2%}" if self.total else ""
+        return "\n".join([*lines, *([f"{'frozen':<{wide}}  {frozen:>13,}   {share} learn"] if frozen else [])])
 
 
 def check_build(experiment: Experiment, dataset: Dataset) -> BuildReport:
@@ -63,9 +64,12 @@ def check_build(experiment: Experiment, dataset: Dataset) -> BuildReport:
     inputs = {name: fake(experiment.modalities[name], dataset.modalities[name]) for name in built.network.modalities}
     features = {name: _encoded(built, name, given) for name, given in inputs.items()}
     _fuse(built, features)
+    _whole(built, inputs)
     if experiment.augment:
+        cropped = {name: _cropped(given, experiment) for name, given in inputs.items()}
         with at("augment"):
-            _fuse(built, {name: _encoded(built, name, _cropped(given, experiment)) for name, given in inputs.items()})
+            _fuse(built, {name: _encoded(built, name, given) for name, given in cropped.items()})
+            _whole(built, cropped)
     classifiers = _classifiers(experiment, built)
     for name, classifier in classifiers.items():
         with at(f"classifiers ({name})"), shapes_meet():
@@ -114,6 +118,12 @@ def _fuse(built: Built, features: Mapping[str, Features]) -> None:
     if logits.shape[:2] != (BATCH, built.task.out_features) or logits.dim() != 2 + len(places):
         expected = ", ".join(str(size) for size in (BATCH, built.task.out_features, *places))
         raise BuildError(f"fusion: logits have shape {tuple(logits.shape)}, not ({expected})")
+
+
+def _whole(built: Built, inputs: Mapping[str, Input]) -> None:
+    """The forward pass as it is: its parts have been passed by themselves, so that only the adapter can be wrong."""
+    with at("adapter"), shapes_meet():
+        built.network(inputs)
 
 
 def _encoded(built: Built, name: str, given: Input) -> Features:

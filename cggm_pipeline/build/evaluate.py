@@ -27,6 +27,7 @@ from cggm_pipeline.evaluation.confusion import confusion
 from cggm_pipeline.evaluation.contributions import subsets
 from cggm_pipeline.evaluation.features import split_features
 from cggm_pipeline.evaluation.probes import Probe, classify, probe_all, regress
+from cggm_pipeline.evaluation.rates import rate_metrics
 from cggm_pipeline.evaluation.subsets import subset_metrics
 from cggm_pipeline.spec import Experiment, load_resolved
 from cggm_pipeline.spec.load import read
@@ -41,7 +42,9 @@ PROBES: Mapping[str, Probe] = {"classes": classify, "values": regress}
 class Measured:
     """One row and seed on one split, as seeds.json has it.
 
-    `subsets`: the modalities that are there, joined by "+" (none: ""), to the metrics without the others.
+    `subsets`: the modalities that are there, joined by "+" (none: ""), to the metrics without the others. `rates`: the
+    rate at which every modality is missing, to the metrics. `gaps`: a digest of which sample lacks which modality, the
+    same where two evaluations had the same gaps.
     """
 
     row: str
@@ -50,6 +53,8 @@ class Measured:
     metrics: dict[str, float]
     probes: dict[str, dict[str, float]] = field(default_factory=dict)
     subsets: dict[str, dict[str, float]] = field(default_factory=dict)
+    rates: dict[str, dict[str, float]] = field(default_factory=dict)
+    gaps: str = ""
 
 
 def evaluate(table: str, project: Path) -> None:
@@ -101,9 +106,9 @@ def _rows(table: str, project: Path) -> dict[str, Experiment]:
 
 
 def _trained(experiment: Experiment, folder: Path, project: Path) -> Iterator[Run]:
-    """The run of every seed that did not fail, with its trained weights."""
+    """The run of every seed that did not fail, with its final weights."""
     for seed in experiment.seeds:
-        path = folder / "train" / f"seed-{seed}"
+        path = folder / experiment.adaptation.final / f"seed-{seed}"
         if (path / "failed.json").is_file():
             continue
         if not path.is_dir():
@@ -121,8 +126,11 @@ def _measure(row: str, run: Run, predictions: Path, matrices: dict[str, np.ndarr
     if kind in PROBES:
         features = [split_features(run.built.network, run.data[split]) for split in ("train", "test")]
         entries[-1].probes = probe_all(PROBES[kind], *features[0], *features[1])
-    if run.experiment.evaluation.subsets and len(run.built.network.modalities) > 1:
-        entries[-1].subsets = _subsets(run)
+    if len(run.built.network.modalities) > 1:  # a modality alone is never missing
+        entries[-1].subsets = _subsets(run) if run.experiment.evaluation.subsets else {}
+        entries[-1].rates = _rates(run)
+    if (gaps := run.data["test"].gaps) is not None:
+        entries[-1].gaps = gaps.digest()
     predictions.write_bytes(found["test"].archive())
     if kind == "classes":
         arrays = found["test"].arrays
@@ -134,8 +142,16 @@ def _subsets(run: Run) -> dict[str, dict[str, float]]:
     """The test split with every subset of the modalities; the whole set included, so that one table has them all."""
     network = run.built.network
     names, predictor = subsets(network.modalities), run.built.predictor
-    found = subset_metrics(network, run.built.task, run.data["test"], names, predict=predictor)
+    found = subset_metrics(network, run.built.task, run.data["test"], names, predictor=predictor)
     return {"+".join(sorted(names)): metrics for names, metrics in found.items()}
+
+
+def _rates(run: Run) -> dict[str, dict[str, float]]:
+    """The test split with every modality missing at each of the rates that the spec names."""
+    built, rates, seed = run.built, run.experiment.evaluation.missing_rates, run.options.seed
+    data = run.data["test"]
+    found = rate_metrics(built.network, built.task, data, rates, split="test", seed=seed, predictor=built.predictor)
+    return {str(rate): metrics for rate, metrics in found.items()}
 
 
 def _json(content: Any) -> str:

@@ -45,6 +45,7 @@ def _collected(run: Run, split: str, *, full: bool) -> Found:
         "prediction": run.built.task.predict(found.logits).cpu().numpy(),
         "logits": found.logits.cpu().numpy(),
         "ids": np.array(run.prepared.split(split).ids),
+        **_who_has_what(run, split),
     }
     return Found(meter.result(), meter.samples(), arrays)
 
@@ -55,7 +56,13 @@ def _streamed(run: Run, split: str, *, full: bool) -> Found:
     meter = stream(built.network, built.task, run.data[split], predictor=built.predictor, full=full)
     samples = run.prepared.split(split)
     cases = samples.ids if samples.groups is None else list(dict.fromkeys(samples.groups))
-    return Found(meter.result(), meter.samples(), {"ids": np.array(cases)})
+    return Found(meter.result(), meter.samples(), {"ids": np.array(cases), **_who_has_what(run, split)})
+
+
+def _who_has_what(run: Run, split: str) -> dict[str, np.ndarray]:
+    """`present` (N, M) bool, one row per sample of the split, and the names of its columns, `modalities` (M,)."""
+    gaps = run.data[split].gaps
+    return {} if gaps is None else {"present": gaps.present(), "modalities": np.array(gaps.pattern.modalities)}
 
 
 MEASURES: Mapping[str, Measure] = {"classes": _collected, "values": _collected, "mask": _streamed}

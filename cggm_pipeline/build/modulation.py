@@ -30,6 +30,7 @@ def build_modulation(
     runtime: Mapping[str, Callable[[], Any]] = {
         "parts": lambda: build_parts(network),
         "encoders": lambda: dict(network.encoders.items()),
+        "modules": network.owned,
         "classifiers": lambda: build_classifiers(experiment, network, task, seed=seed, device=device),
         "head": lambda: network.head,
         "fusion": lambda: network.fusion,
@@ -79,7 +80,10 @@ def trainable(module: nn.Module) -> bool:
 
 def build_parts(network: Network) -> Parts:
     """Each modality's trainable parameters; a modality without any is a BuildError."""
-    for name, encoder in network.encoders.items():
-        if not trainable(encoder):
-            raise BuildError(f"modality '{name}' has a frozen encoder, so nothing of it can be balanced")
-    return Parts(dict(network.encoders.items()))
+    owned = network.owned()
+    for name, module in owned.items():
+        if not trainable(module):
+            raise BuildError(
+                f"modality '{name}' has a frozen encoder, and no part of an adapter, so nothing of it can be balanced"
+            )
+    return Parts(owned)

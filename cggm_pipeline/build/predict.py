@@ -54,7 +54,7 @@ def predict(run: Path, data: Path, out: Path, *, split: str = SPLIT, device: str
         number = len(prepared.split(split).ids)
         if not number:
             raise DataError(f"{data}: error: split {split!r} has no samples")
-        batches = build_batches(trained.experiment, prepared, split, device=where, statistics=trained.manifest)
+        batches = build_batches(trained.experiment, prepared, split, device=where, statistics=trained.statistics)
         write_out(trained, batches, out, where)
     return number, len(trained.seeds)
 

@@ -58,6 +58,8 @@ def _masks(trained: Trained, batches: Batches, size: tuple[int, int], device: to
     with ExitStack() as stack:
         for one in built:
             stack.enter_context(evaluating(one.network))
-        for batch in batches.batches(fitting(batches), train=False):
-            found = [one.task.predict(enlarged(one.predictor(one.network, batch.inputs), size)) for one in built]
+        asks = [one.predictor.open(one.network) for one in built]
+        for batch in batches.batches(fitting(batches, built[0].predictor), train=False):
+            logits = [enlarged(ask(batch.inputs), size) for ask in asks]
+            found = [one.task.predict(each) for one, each in zip(built, logits, strict=True)]
             yield torch.stack(found).mean(0).max(1).indices.to(torch.uint8).cpu().numpy()

@@ -10,6 +10,7 @@ from cggm_pipeline.build.batches import build_batches
 from cggm_pipeline.build.documents import dataset_of, prepared_folder
 from cggm_pipeline.build.modulation import build_schedule
 from cggm_pipeline.build.network import Built, build_network
+from cggm_pipeline.build.pretrained_run import read_pretrained
 from cggm_pipeline.build.training import build_options
 from cggm_pipeline.data.batches import Batches
 from cggm_pipeline.data.prepared import Prepared
@@ -76,8 +77,13 @@ def build(
     prepared = Prepared.open(prepared_folder(experiment.data, root))
     where = chosen_device(device)
     counts = prepared.manifest.class_counts.get("train")
-    built = build_network(experiment, dataset, seed=seed, device=where, class_counts=counts)
-    data = {split: build_batches(experiment, prepared, split, device=where) for split in SPLITS}
+    start = None if experiment.weights is None else read_pretrained(experiment.weights, seed, root)
+    built = build_network(experiment, dataset, seed=seed, device=where, class_counts=counts, pretrained=start)
+    statistics = None if start is None else start.statistics
+    data = {
+        split: build_batches(experiment, prepared, split, seed=seed, device=where, statistics=statistics)
+        for split in SPLITS
+    }
     options = build_options(experiment, built.task, seed=seed, device=device)
     return Run(experiment, dataset, prepared, built, data, options)
 

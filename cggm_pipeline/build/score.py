@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cggm_pipeline.build.batches import build_batches
+from cggm_pipeline.build.batches import build_batches, build_gaps
 from cggm_pipeline.build.documents import prepared_folder
 from cggm_pipeline.build.trained import find_trained
 from cggm_pipeline.data.prepared import Prepared
@@ -28,9 +28,17 @@ def score(out: Path, project: Path, *, device: str | None = None) -> Iterator[Sc
     trained = find_trained(out)
     where = chosen_device(device)
     prepared = Prepared.open(prepared_folder(trained.experiment.data, project))
-    valid, test = (build_batches(trained.experiment, prepared, split, device=where) for split in ("valid", "test"))
+    spec = trained.experiment
+    data = {
+        split: build_batches(spec, prepared, split, device=where, statistics=trained.statistics)
+        for split in ("valid", "test")
+    }
     for folder in trained.seeds:
         built = trained.network(folder, where)
         seed = int(folder.name.removeprefix("seed-"))
-        found = [evaluate(built.network, built.task, data, predictor=built.predictor) for data in (valid, test)]
+        gaps = {split: build_gaps(spec, prepared, split, seed) for split in data}
+        found = [
+            evaluate(built.network, built.task, batches.under(gaps[split]), predictor=built.predictor)
+            for split, batches in data.items()
+        ]
         yield Score(seed, *found)

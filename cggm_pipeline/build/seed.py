@@ -50,6 +50,7 @@ def _summary(run: Run) -> dict[str, Any]:
     return {
         "seed": run.options.seed,
         "parameters": run.built.network.parameter_counts(),
+        "trainable": module_parameters(run.built.network, trainable=True),
         "classifier_parameters": module_parameters(run.built.modulation),
         "versions": versions | {name: version(name) for name in VERSIONS},
     }
@@ -67,7 +68,7 @@ def _selected(run: Run, fitted: Fitted) -> dict[str, Any]:
 
 
 def _temperature(run: Run) -> float:
-    predictions = predict(run.built.network, run.data["valid"], predictor=run.built.predictor)
+    predictions = predict(run.built.network, run.data["valid"], predictor=run.built.predictor.selecting)
     return fit_temperature(predictions.logits, predictions.target)
 
 

@@ -15,6 +15,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "mlp": "cggm_pipeline.encoders.mlp:MLP",
         "conv": "cggm_pipeline.encoders.conv:Conv",
         "transformer": "cggm_pipeline.encoders.transformer:Transformer",
+        "projection": "cggm_pipeline.encoders.projection:Projection",
         "timm": "cggm_pipeline.encoders.timm:Timm",
         "smp": "cggm_pipeline.encoders.smp:SMP",
         "text": "cggm_pipeline.encoders.text:Text",
@@ -23,6 +24,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     },
     "fills": {
         "zeros": "cggm_pipeline.fills.zeros:Zeros",
+        "mean": "cggm_pipeline.fills.mean:Mean",
+        "modality_dropout": "cggm_pipeline.fills.modality_dropout:ModalityDropout",
+        "generated": "cggm_pipeline.fills.generated:Generated",
+        "missing_aware": "cggm_pipeline.fills.missing_aware:MissingAware",
     },
     "fusions": {
         "concat": "cggm_pipeline.fusions.concat:Concat",
@@ -30,6 +35,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "gated": "cggm_pipeline.fusions.gated:Gated",
         "film": "cggm_pipeline.fusions.film:Film",
         "transformer": "cggm_pipeline.fusions.transformer:Transformer",
+        "mult": "cggm_pipeline.fusions.mult:MulT",
         "low_rank": "cggm_pipeline.fusions.low_rank:LowRank",
         "late": "cggm_pipeline.fusions.late:Late",
         "mean": "cggm_pipeline.fusions.mean:Mean",
@@ -37,6 +43,14 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "deeplab": "cggm_pipeline.fusions.deeplab:DeepLab",
         "smp_decoder": "cggm_pipeline.fusions.smp_decoder:SMPDecoder",
         "mm_cosine": "cggm_pipeline.fusions.mm_cosine:MMCosine",
+    },
+    "adapters": {
+        "none": "cggm_pipeline.adapters.none:NoAdapter",
+        "frozen": "cggm_pipeline.adapters.frozen:Frozen",
+        "bitfit": "cggm_pipeline.adapters.bitfit:BitFit",
+        "lora": "cggm_pipeline.adapters.lora:LoRA",
+        "bottleneck": "cggm_pipeline.adapters.bottleneck:Bottleneck",
+        "wander": "cggm_pipeline.adapters.wander:Wander",
     },
     "tasks": {
         "classification": "cggm_pipeline.tasks.classification:Classification",
@@ -68,6 +82,12 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "augmentations": {
         "crop": "cggm_pipeline.data.augmentations.crop:Crop",
         "mirror": "cggm_pipeline.data.augmentations.mirror:Mirror",
+    },
+    "patterns": {
+        "natural": "cggm_pipeline.data.patterns.natural:Natural",
+        "rate": "cggm_pipeline.data.patterns.rate:Rate",
+        "incomplete": "cggm_pipeline.data.patterns.incomplete:Incomplete",
+        "fixed": "cggm_pipeline.data.patterns.fixed:Fixed",
     },
     "modulations": {
         "none": "cggm_pipeline.modulations.none:NoModulation",
@@ -106,6 +126,9 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "predictors": {
         "plain": "cggm_pipeline.evaluation.predictors.plain:Plain",
         "entropy_weighted": "cggm_pipeline.evaluation.predictors.entropy_weighted:EntropyWeighted",
+        "norm_statistics": "cggm_pipeline.evaluation.predictors.norm_statistics:NormStatistics",
+        "tent": "cggm_pipeline.evaluation.predictors.tent:Tent",
+        "casp": "cggm_pipeline.evaluation.predictors.casp:CASP",
     },
     "sources": {
         "digits_two_view": "cggm_pipeline.data.sources.digits_two_view:DigitsTwoView",
@@ -144,6 +167,7 @@ TWINS: Mapping[str, str] = {
 STAGES: Mapping[str, str] = {
     "prepare": "cggm_pipeline.build.data",
     "features": "cggm_pipeline.build.features",
+    "shift": "cggm_pipeline.build.shift",
 }
 """Stage of a source -> the module with its `prepare` and its `check_raw`."""
 

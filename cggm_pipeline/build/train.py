@@ -13,9 +13,11 @@ from cggm_pipeline.build.display import Display
 from cggm_pipeline.build.documents import dataset_of, prepared_folder
 from cggm_pipeline.build.job import Job
 from cggm_pipeline.build.seeds import train_seeds, workers_for
+from cggm_pipeline.build.statistics import keep_statistics
 from cggm_pipeline.data.output import locked, replaced
 from cggm_pipeline.data.prepared import read_manifest
 from cggm_pipeline.spec import Dataset, Experiment, dump
+from cggm_pipeline.spec.adaptation import FOLDERS
 from cggm_pipeline.whole import write_whole
 
 
@@ -48,7 +50,7 @@ def train(
         left = [job for job in jobs if not job.finished.is_dir()]
         with Display("/".join(out.parts[-2:]), len(jobs), len(jobs) - len(left)) as display:
             train_seeds(left, workers_for(len(left), experiment.training.threads), display)
-        _assemble(jobs, out, experiment, dataset, prepared_folder(experiment.data, project) / "manifest.json")
+        _assemble(jobs, out, experiment, dataset, prepared_folder(experiment.data, project) / "manifest.json", project)
     return {job.seed: json.loads((job.finished / "summary.json").read_text()) for job in jobs}
 
 
@@ -58,13 +60,22 @@ def forget(key: str, seeds: Sequence[int], *, project: Path) -> None:
         shutil.rmtree(project / ".cggm" / "state" / key / f"seed-{seed}", ignore_errors=True)
 
 
-def _assemble(jobs: Sequence[Job], out: Path, experiment: Experiment, dataset: Dataset, manifest: Path) -> None:
-    """Copy what every seed left into OUT, with the spec and the data's manifest, so that a run explains itself."""
+def _assemble(
+    jobs: Sequence[Job], out: Path, experiment: Experiment, dataset: Dataset, manifest: Path, project: Path
+) -> None:
+    """Copy what every seed left into OUT, with the spec and the data's manifest, so that a run explains itself.
+
+    What was adapted from the weights that stood there goes.
+    """
+    for name in FOLDERS:
+        shutil.rmtree(out / name, ignore_errors=True)
     with replaced(out / "train") as folder:
         for job in jobs:
             shutil.copytree(job.finished, folder / f"seed-{job.seed}")
         (folder / "experiment.yaml").write_text(dump(experiment), encoding="utf-8")
         (folder / "dataset.yaml").write_text(dump(dataset), encoding="utf-8")
         shutil.copyfile(manifest, folder / "manifest.json")
+        if experiment.weights is not None and experiment.weights.statistics:
+            keep_statistics(project / experiment.weights.folder, folder)
     cost = {str(job.seed): json.loads((job.state / "cost.json").read_text()) for job in jobs}
     write_whole(out / "cost.json", json.dumps({"seeds": cost}, indent=2) + "\n")

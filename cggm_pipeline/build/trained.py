@@ -9,22 +9,29 @@ from pathlib import Path
 import torch
 
 from cggm_pipeline.build.network import Built, build_network
+from cggm_pipeline.build.statistics import statistics_of
 from cggm_pipeline.build.weights import load_weights, spec_digest
 from cggm_pipeline.data.manifest import Manifest
 from cggm_pipeline.data.prepared import read_manifest
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.spec import Dataset, Experiment, load_resolved
+from cggm_pipeline.spec.adaptation import FINAL
 from cggm_pipeline.training.outputs import SUMMARY, WEIGHTS
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What `cggm train` or `dvc repro` left in a row's folder. `seeds`: the folders of the seeds that finished."""
+    """What `cggm train` or `dvc repro` left in a row's folder. `seeds`: the folders of the seeds that finished.
+
+    `manifest` is that of the data it was trained on, `statistics` the one by which its inputs are normalised: another
+    only where it started from another run's weights and took that run's statistics.
+    """
 
     experiment: Experiment
     dataset: Dataset
     manifest: Manifest
     seeds: tuple[Path, ...]
+    statistics: Manifest
 
     def network(self, seed: Path, device: torch.device) -> Built:
         """The network of one seed with its trained weights. BuildError where they are damaged or of another spec."""
@@ -45,9 +52,14 @@ class Trained:
 
 
 def find_trained(run: Path) -> Trained:
-    """The run in a row's folder (runs/TABLE/ROW), in its train/ folder, or in one seed's. BuildError where none is."""
+    """The run in a row's folder (runs/TABLE/ROW), in its train/ folder, or in one seed's. BuildError where none is.
+
+    A row that was adapted after its training has its final weights in adapted/, and these are taken; train/ and
+    contrast/ are where they are named.
+    """
     one = (run / WEIGHTS).is_file()
-    folder = next((f for f in (run.parent if one else run, run / "train") if (f / "experiment.yaml").is_file()), None)
+    places = (run.parent if one else run, *(run / name for name in FINAL))
+    folder = next((folder for folder in places if (folder / "experiment.yaml").is_file()), None)
     if folder is None:
         raise BuildError(
             f"{run}: error: no trained run is here\n  Name a row's folder (runs/TABLE/ROW) or one seed's "
@@ -58,4 +70,5 @@ def find_trained(run: Path) -> Trained:
         raise BuildError(f"{folder}: error: no seed of this run has weights; all of them failed (see failed.json)")
     experiment = load_resolved(folder / "experiment.yaml", Experiment)
     dataset = load_resolved(folder / "dataset.yaml", Dataset)
-    return Trained(experiment, dataset, read_manifest(folder), seeds)
+    manifest = read_manifest(folder)
+    return Trained(experiment, dataset, manifest, seeds, statistics_of(folder, manifest))

@@ -15,8 +15,8 @@ from cggm_pipeline.spec import Dataset, Experiment
 from cggm_pipeline.spec.stamp import digest
 from cggm_pipeline.training.outputs import METADATA
 
-UNTRACKED = frozenset({"version", "kind", "description", "seeds", "use", "modalities"})
-"""Sections that change no seed's weights; of the modalities those in use are taken one by one."""
+UNTRACKED = frozenset({"version", "kind", "description", "seeds", "use", "modalities", "adaptation", "evaluation"})
+"""Sections that change no seed's training; of the modalities those in use are taken one by one."""
 
 
 def spec_digest(experiment: Experiment, dataset: Dataset) -> str:
@@ -36,7 +36,14 @@ def spec_digest(experiment: Experiment, dataset: Dataset) -> str:
 
 
 def load_weights(network: Network, path: Path, expected: str) -> dict[str, Any]:
-    """Put the weights of `path` into the network; returns the file's metadata.
+    """Put the weights of `path` into the network; returns the file's metadata. Raises BuildError as `read_weights`."""
+    tensors, metadata = read_weights(path, expected)
+    _load(network, tensors, path)
+    return metadata
+
+
+def read_weights(path: Path, expected: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The tensors of a weights' file, by name, and its metadata.
 
     Raises BuildError where the file is missing or damaged, or belongs to another spec than `expected`, a
     `spec_digest`.
@@ -45,6 +52,7 @@ def load_weights(network: Network, path: Path, expected: str) -> dict[str, Any]:
         raise BuildError(
             f"{path}: error: there are no trained weights\n  Train first: `dvc repro`, or `cggm train SPEC`"
         )
+    tensors: dict[str, torch.Tensor] = {}
     try:
         with safe_open(path, "pt") as file:
             metadata: dict[str, Any] = json.loads((file.metadata() or {}).get(METADATA, "{}"))
@@ -60,8 +68,7 @@ def load_weights(network: Network, path: Path, expected: str) -> dict[str, Any]:
             f"{path}: error: these weights belong to another spec (digest {found}, this spec has {expected})\n"
             "  Train again: `dvc repro`, or `cggm train SPEC`"
         )
-    _load(network, tensors, path)
-    return metadata
+    return tensors, metadata
 
 
 def _load(network: Network, tensors: dict[str, torch.Tensor], path: Path) -> None:

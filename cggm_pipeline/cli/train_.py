@@ -36,6 +36,10 @@ def command(spec: str, seeds: str | None, out: Path | None, device: str | None, 
     summaries = train(
         composed.spec, folder, key=key, project=project.root, seeds=chosen, dataset=dataset, device=device
     )
+    for stage in composed.spec.adaptation.stages if summaries else ():  # none: another process writes
+        from cggm_pipeline.build.adapt import adapt
+
+        adapt(composed.spec, folder, project.root, stage, seeds=chosen, device=device)
     _report(folder, project.root, summaries, device)
 
 
@@ -54,7 +58,9 @@ def _report(folder: Path, root: Path, summaries: dict[int, dict[str, Any]], devi
     from rich.table import Table
 
     from cggm_pipeline.build.score import score
+    from cggm_pipeline.report.costs import size_of
     from cggm_pipeline.report.material import read_facts
+    from cggm_pipeline.report.texts import parameters
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     finished = {seed: found for seed, found in summaries.items() if found["status"] == "finished"}
@@ -74,6 +80,9 @@ def _report(folder: Path, root: Path, summaries: dict[int, dict[str, Any]], devi
         console.print(banner, style="bold yellow", markup=False, soft_wrap=True)
     if scores:
         console.print(table)
+    for size in [size_of(found) for found in finished.values()][:1]:
+        if size.share is not None:
+            console.print(f"parameters {parameters(size)}", soft_wrap=True)
     for seed in summaries.keys() - finished.keys():
         console.print(f"seed {seed} failed: {folder / 'train' / f'seed-{seed}' / 'failed.json'}", soft_wrap=True)
     console.print(f"selected on the validation split; test used once; in {folder}", soft_wrap=True)

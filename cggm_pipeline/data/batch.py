@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from cggm_pipeline.data.augmentations.base import Augmentation
 from cggm_pipeline.data.fronts import front_end
+from cggm_pipeline.data.gaps import Gaps
 from cggm_pipeline.data.input import Input
 from cggm_pipeline.data.prepared import Split
 from cggm_pipeline.data.sampling import derived_seed, spans
@@ -19,6 +22,9 @@ from cggm_pipeline.errors import DataError
 
 Steps = Mapping[str, Sequence[Transform | FrontEnd]]
 """Per modality what happens to it, in order; a front end can only be the first."""
+
+Absent = Mapping[str, Tensor]
+"""Modality to a mask over samples: where it is left out."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,10 @@ class Batches(ABC):
     from a generator on the device, seeded by (seed, epoch, number of the batch, modality): whoever continues at batch k
     gets what the uninterrupted run had got, and a modality's draws do not depend on the others. `augment`: after the
     transforms, in training, on all images and the mask together, drawn from (seed, epoch, number of the batch).
+    `gaps`: what samples lack besides what the data lack, in training and evaluation alike.
     """
+
+    gaps: Gaps | None = None
 
     def __init__(
         self,
@@ -50,9 +59,11 @@ class Batches(ABC):
         modalities: Sequence[str] | None = None,
         transforms: Steps | None = None,
         augment: Sequence[Augmentation] = (),
+        gaps: Gaps | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.split = split
+        self.gaps = gaps
         self.augment = tuple(augment)
         self.device = torch.device(device)
         names = list(split.columns) if modalities is None else list(modalities)
@@ -68,6 +79,12 @@ class Batches(ABC):
 
     def __len__(self) -> int:
         return len(self.split)
+
+    def under(self, gaps: Gaps | None) -> Self:
+        """The same split with other gaps; what is in memory is shared."""
+        other = copy(self)
+        other.gaps = gaps
+        return other
 
     def number(self, batch_size: int, *, train: bool = False) -> int:
         """Batches of an epoch; the last one may be smaller, none is dropped. `train`: as in `batches`."""
@@ -92,10 +109,12 @@ class Batches(ABC):
         """
         positions = torch.arange(len(self)) if order is None else order
         bounds = spans(len(positions), batch_size, train=train)
+        gaps = self._gaps(epoch if train else None)
         for number, batch in enumerate(self._load(positions, bounds[start:]), start):
+            left_out = {name: rows[bounds[number]].to(self.device) for name, rows in (absent or {}).items()}
+            taken = {name: rows.index_select(0, batch.index) for name, rows in gaps.items()}
             inputs = {}
-            for name, loaded in batch.inputs.items():
-                given = without(loaded, (absent or {}).get(name), bounds[number])
+            for name, given in thinned(batch.inputs, left_out, taken).items():
                 generator = torch.Generator(self.device)
                 if train and any(step.augments for step in self.transforms[name]):
                     generator.manual_seed(derived_seed("transforms", seed, epoch, number, name))
@@ -103,6 +122,11 @@ class Batches(ABC):
             target = batch.target if batch.target.is_floating_point() else batch.target.long()
             whole = Batch(inputs, target, batch.index)
             yield self._augmented(whole, derived_seed("augment", seed, epoch, number)) if train else whole
+
+    def _gaps(self, epoch: int | None) -> dict[str, Tensor]:
+        """Modality to (N,) bool on the device: what the pattern takes, by position. `epoch` None: no training."""
+        absent = {} if self.gaps is None else self.gaps.absent(epoch)
+        return {name: torch.from_numpy(rows).to(self.device) for name, rows in absent.items()}
 
     def _augmented(self, batch: Batch, seed: int) -> Batch:
         images = {name: given.values for name, given in batch.inputs.items() if _image(given)}
@@ -123,9 +147,31 @@ class Batches(ABC):
         """A batch for each slice of `positions`, on the device, as they stand in the prepared form."""
 
 
-def without(given: Input, absent: Tensor | None, rows: slice) -> Input:
-    """The input of these rows, absent also where `absent` says so."""
-    return given if absent is None else given.lacking(absent[rows].to(given.values.device))
+def thinned(inputs: Mapping[str, Input], absent: Absent, gaps: Absent) -> dict[str, Input]:
+    """The inputs without what `absent` leaves out, then without what a missing pattern takes, each (B,) bool.
+
+    The pattern was drawn for whole samples: where it would take what `absent` left, the sample keeps that.
+    """
+    left = without(inputs, absent)
+    if absent and gaps:
+        keeping = torch.stack([there(given) & ~gaps.get(name, none(given)) for name, given in left.items()]).any(0)
+        gaps = {name: rows & keeping for name, rows in gaps.items()}
+    return without(left, gaps)
+
+
+def without(inputs: Mapping[str, Input], absent: Absent) -> dict[str, Input]:
+    """The inputs, absent also where `absent` says so."""
+    return {name: given.lacking(absent[name]) if name in absent else given for name, given in inputs.items()}
+
+
+def there(given: Input) -> Tensor:
+    """(B,) bool: which samples have the modality."""
+    return ~none(given) if given.present is None else given.present
+
+
+def none(given: Input) -> Tensor:
+    """(B,) bool: no sample."""
+    return torch.zeros(len(given.values), dtype=torch.bool, device=given.values.device)
 
 
 def transformed(given: Input, steps: Sequence[Transform], generator: torch.Generator, train: bool) -> Input:

@@ -67,6 +67,16 @@ def decode(data: bytes, channels: int) -> np.ndarray:
         raise ValueError(f"it is not a readable image ({error})") from error
 
 
+def encode(pixels: np.ndarray) -> bytes:
+    """A PNG file of pixels (channels, H, W) uint8, which `decode` gives back as they are."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def _plain(image: Image.Image) -> Image.Image:
     """Without a palette whose colours are transparent, of which Pillow would warn."""
     return image.convert("RGBA") if image.mode == "P" and "transparency" in image.info else image

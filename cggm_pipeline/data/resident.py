@@ -12,6 +12,7 @@ from torch import Tensor
 from cggm_pipeline.data.augmentations.base import Augmentation
 from cggm_pipeline.data.batch import Batch, Batches, Steps
 from cggm_pipeline.data.fronts import processed
+from cggm_pipeline.data.gaps import Gaps
 from cggm_pipeline.data.input import Input
 from cggm_pipeline.data.prepared import Split
 from cggm_pipeline.data.transforms.base import FrontEnd
@@ -27,9 +28,10 @@ class Resident(Batches):
         modalities: Sequence[str] | None = None,
         transforms: Steps | None = None,
         augment: Sequence[Augmentation] = (),
+        gaps: Gaps | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        super().__init__(split, modalities=modalities, transforms=transforms, augment=augment, device=device)
+        super().__init__(split, modalities=modalities, transforms=transforms, augment=augment, gaps=gaps, device=device)
         self._target = torch.from_numpy(split.targets(np.arange(len(split)))).to(self.device)
         self._stores = {name: _store(split, name, self.fronts[name], self.device) for name in self.modalities}
         present = {name: split.present(name) for name in self.modalities}

@@ -14,6 +14,7 @@ from cggm_pipeline.data import threads
 from cggm_pipeline.data.augmentations.base import Augmentation
 from cggm_pipeline.data.batch import Batch, Batches, Steps
 from cggm_pipeline.data.fronts import padded, processed
+from cggm_pipeline.data.gaps import Gaps
 from cggm_pipeline.data.input import Input
 from cggm_pipeline.data.prepared import Split
 
@@ -34,11 +35,12 @@ class Streamed(Batches):
         modalities: Sequence[str] | None = None,
         transforms: Steps | None = None,
         augment: Sequence[Augmentation] = (),
+        gaps: Gaps | None = None,
         device: torch.device | str = "cpu",
         workers: int | None = None,
         ahead: int = 4,
     ) -> None:
-        super().__init__(split, modalities=modalities, transforms=transforms, augment=augment, device=device)
+        super().__init__(split, modalities=modalities, transforms=transforms, augment=augment, gaps=gaps, device=device)
         self.workers = workers or threads.number()
         self.ahead = max(ahead, self.workers)
         self._present = {name: split.present(name) for name in self.modalities}

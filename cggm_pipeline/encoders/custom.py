@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from cggm_pipeline.encoders.base import Encoder, Shape
+from torch import Tensor, nn
+
+from cggm_pipeline.encoders.base import Encoder, Shape, Underway
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.layers.features import Features, Input
 
@@ -44,6 +46,16 @@ class Custom(Encoder):
         self.encoder: Encoder = encoder
         self.layout = output
         self.widths = tuple(encoder.widths)
+
+    @property
+    def trunk(self) -> Sequence[nn.Module]:
+        return self.encoder.trunk
+
+    def enter(self, x: Input) -> Underway:
+        return self.encoder.enter(x)
+
+    def leave(self, tokens: Tensor, x: Input) -> Features:
+        return self.encoder.leave(tokens, x)
 
     def forward(self, x: Input) -> Features:
         features: Features = self.encoder(x)

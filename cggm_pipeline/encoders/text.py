@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -10,8 +10,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from cggm_pipeline.encoders._trunk import before
 from cggm_pipeline.encoders._weights import INDEX, check_folder
-from cggm_pipeline.encoders.base import Encoder, Shape
+from cggm_pipeline.encoders.base import Encoder, Shape, Underway
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.layers.features import Features, Input
 from cggm_pipeline.layers.transformer import mean_over_time
@@ -66,9 +67,25 @@ class Text(Encoder):
         super().train(mode and not self.freeze)
         return self
 
+    @property
+    def trunk(self) -> Sequence[nn.Module]:
+        """The layers of a model of the families FULL, whose last hidden states are what the last layer gives."""
+        model = self.model
+        found = getattr(model, "encoder", getattr(model, "transformer", None))
+        return tuple(found.layer) if model.config.model_type in FULL and found is not None else ()
+
+    def enter(self, x: Input) -> Underway:
+        return before(self.trunk[0], lambda: self._hidden(x.values.long(), x.mask), x.mask)
+
+    def leave(self, tokens: Tensor, x: Input) -> Features:
+        return self._features(tokens, x)
+
     def forward(self, x: Input) -> Features:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze):
             hidden = self._hidden(x.values.long(), x.mask)
+        return self._features(hidden, x)
+
+    def _features(self, hidden: Tensor, x: Input) -> Features:
         if self.output == "tokens":
             return Features(hidden, x.mask)
         if self.output == "first":

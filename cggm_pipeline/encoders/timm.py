@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from cggm_pipeline.encoders._trunk import before
 from cggm_pipeline.encoders._weights import weight_file
-from cggm_pipeline.encoders.base import Encoder, Shape
+from cggm_pipeline.encoders.base import Encoder, Shape, Underway
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.layers.features import Features, Input
 
@@ -63,11 +65,30 @@ class Timm(Encoder):
         super().train(mode and not self.freeze)
         return self
 
+    @property
+    def trunk(self) -> Sequence[nn.Module]:
+        """The blocks of a vision Transformer whose forward pass is timm's plain one."""
+        from timm.models.vision_transformer import VisionTransformer
+
+        plain = getattr(type(self.model), "forward_features", None) is VisionTransformer.forward_features
+        return tuple(self.model.blocks) if plain else ()
+
+    def enter(self, x: Input) -> Underway:
+        return before(self.model.blocks[0], lambda: self.model.forward_features(self._images(x)))
+
+    def leave(self, tokens: Tensor, x: Input) -> Features:
+        return self._features(self.model.norm(tokens))
+
     def forward(self, x: Input) -> Features:
-        images = x.values.to(next(self.model.parameters()).dtype)
+        images = self._images(x)
         if self.layout == "pyramid":
             return Features([self._channels_first(values) for values in self.model(images)])
-        features = self.model.forward_features(images)
+        return self._features(self.model.forward_features(images))
+
+    def _images(self, x: Input) -> Tensor:
+        return x.values.to(next(self.model.parameters()).dtype)
+
+    def _features(self, features: Tensor) -> Features:
         if self.layout == "tokens":
             return Features(self._tokens(features))
         return Features(self.model.forward_head(features, pre_logits=True))

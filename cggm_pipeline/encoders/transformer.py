@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor, nn
 
-from cggm_pipeline.encoders.base import Encoder, Shape
+from cggm_pipeline.encoders.base import Encoder, Shape, Underway
 from cggm_pipeline.errors import BuildError
 from cggm_pipeline.layers import transformer
+from cggm_pipeline.layers.cross_attention import key_bias
 from cggm_pipeline.layers.features import Features, Input
 
 
@@ -49,9 +51,23 @@ class Transformer(Encoder):
             embedding_dropout=embedding_dropout,
         )
 
+    @property
+    def trunk(self) -> Sequence[nn.Module]:
+        return tuple(self.transformer.blocks)
+
+    def enter(self, x: Input) -> Underway:
+        values = x.values.to(self.projection.weight.dtype)
+        tokens = self.transformer.embed(self.projection(values))
+        return Underway(tokens, x.mask, (key_bias(tokens, tokens, x.mask, causal=self.transformer.causal),))
+
+    def leave(self, tokens: Tensor, x: Input) -> Features:
+        return self._features(self.transformer.norm(tokens), x)
+
     def forward(self, x: Input) -> Features:
         values = x.values.to(self.projection.weight.dtype)
-        tokens: Tensor = self.transformer(self.projection(values), x.mask)
+        return self._features(self.transformer(self.projection(values), x.mask), x)
+
+    def _features(self, tokens: Tensor, x: Input) -> Features:
         if self.output == "tokens":
             return Features(tokens, x.mask)
         return Features(tokens[:, 0] if self.output == "first" else transformer.mean_over_time(tokens, x.mask))

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from cggm_pipeline.evaluation.contributions import Kept
-from cggm_pipeline.evaluation.predictors.plain import evaluating, fitting
+from cggm_pipeline.evaluation.predictors.base import Predictor
+from cggm_pipeline.evaluation.predictors.plain import PLAIN, evaluating, fitting
 from cggm_pipeline.layers.features import Input
 from cggm_pipeline.network import Network
 from cggm_pipeline.tasks.base import Task
 
 if TYPE_CHECKING:
     from cggm_pipeline.data.batches import Batches
-
-Predict = Callable[[Network, Mapping[str, Input]], Tensor]
-
-
-def plainly(network: Network, inputs: Mapping[str, Input]) -> Tensor:
-    """The network's own logits."""
-    logits: Tensor = network(inputs).logits
-    return logits
 
 
 def subset_metrics(
@@ -32,18 +25,20 @@ def subset_metrics(
     data: Batches,
     kept: Sequence[Kept],
     *,
-    predict: Predict = plainly,
+    predictor: Predictor = PLAIN,
     batch_size: int | None = None,
 ) -> dict[Kept, dict[str, float]]:
     """The task's metrics, and `loss`, with only these modalities, for each of `kept`; what the fill makes of the rest.
 
-    A sample that lacks a modality by itself lacks it in every subset.
+    A sample that lacks a modality by itself lacks it in every subset. Each subset is a pass of its own for a predictor
+    that adapts. `batch_size`: samples at a time (null: `fitting`).
     """
     meters = {names: task.meter(data.split.groups) for names in kept}
     with evaluating(network):
-        for batch in data.batches(batch_size or fitting(data), train=False):
+        asks = {names: predictor.open(network) for names in kept}
+        for batch in data.batches(batch_size or fitting(data, predictor), train=False):
             for names, meter in meters.items():
-                meter.add(predict(network, only(batch.inputs, names)), batch.target)
+                meter.add(asks[names](only(batch.inputs, names)), batch.target)
     return {names: meter.result() for names, meter in meters.items()}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from cggm_pipeline.fills._absent import emptied
 from cggm_pipeline.fills.base import Fill
 from cggm_pipeline.layers.features import Features
 
@@ -17,11 +18,4 @@ class Zeros(Fill):
         super().__init__()
 
     def forward(self, features: Mapping[str, Features], present: Mapping[str, Tensor | None]) -> dict[str, Features]:
-        return {name: _emptied(value, present.get(name)) for name, value in features.items()}
-
-
-def _emptied(features: Features, present: Tensor | None) -> Features:
-    if present is None:
-        return features
-    # masked_fill and not a product: a product would pass on NaN and its gradient
-    return features.map(lambda values: values.masked_fill(~present.view(-1, *[1] * (values.dim() - 1)), 0))
+        return {name: emptied(value, present.get(name)) for name, value in features.items()}

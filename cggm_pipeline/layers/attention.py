@@ -1,4 +1,4 @@
-"""Multi-head self-attention."""
+"""Multi-head self-attention, and what every kind of attention here shares."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from cggm_pipeline.layers.dropout import dropout
 class SelfAttention(nn.Module):
     """Scaled dot-product attention of tokens (B, T, width) to themselves, with one projection for q, k and v.
 
-    `bias`, if any, is added to the scores: see `padding_bias`. Without dropout, and on a GPU with it, the fused kernel
-    of torch does the work. That kernel has no dropout on a CPU; there the scores are written out.
+    `bias`, if any, is added to the scores: see `padding_bias`.
     """
 
     def __init__(self, width: int, heads: int, *, dropout: float = 0.0) -> None:
@@ -32,16 +31,23 @@ class SelfAttention(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        batch, time, width = x.shape
-        qkv = self.qkv(x).view(batch, time, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        p = self.dropout if self.training else 0.0
-        if p == 0 or x.device.type != "cpu":
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p)
-        else:
-            mixed = _written_out(q, k, v, bias, p)
-        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, time, width))
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        out: Tensor = self.out(attend(q, k, v, self.heads, bias, self.dropout if self.training else 0.0))
         return out
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, bias: Tensor | None, p: float) -> Tensor:
+    """What queries (B, T, width) get of the values (B, S, width) at keys (B, S, width), head by head: (B, T, width).
+
+    `p`: dropout of the attention weights. Without it, and on a GPU with it, the fused kernel of torch does the work.
+    That kernel has no dropout on a CPU; there the scores are written out.
+    """
+    q, k, v = (part.view(*part.shape[:2], heads, -1).transpose(1, 2) for part in (q, k, v))
+    if p == 0 or q.device.type != "cpu":
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p)
+    else:
+        mixed = _written_out(q, k, v, bias, p)
+    return mixed.transpose(1, 2).flatten(2)
 
 
 def _written_out(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, p: float) -> Tensor:
@@ -56,7 +62,9 @@ def padding_bias(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
 
     It is finite, so that a sample with nothing but padding gets the mean of its values instead of NaN.
     """
-    if mask is None:
-        return None
-    zeros = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
-    return zeros.masked_fill(mask, torch.finfo(dtype).min)[:, None, None, :]
+    return None if mask is None else shutting(mask[:, None, None, :], dtype)
+
+
+def shutting(shut: Tensor, dtype: torch.dtype) -> Tensor:
+    """Bool, True where a query may not see a key, to a term of the scores that says so: 0, or the lowest number."""
+    return torch.zeros(shut.shape, dtype=dtype, device=shut.device).masked_fill(shut, torch.finfo(dtype).min)

@@ -1,4 +1,4 @@
-"""The pre-norm Transformer that the sequence encoder, the Transformer fusion and the token classifiers share."""
+"""The pre-norm Transformer that the sequence encoder, the fusions over tokens and the token classifiers share."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import math
 import torch
 from torch import Tensor, nn
 
-from cggm_pipeline.layers.attention import SelfAttention, padding_bias
+from cggm_pipeline.layers.attention import SelfAttention
+from cggm_pipeline.layers.cross_attention import CrossAttention, key_bias
 from cggm_pipeline.layers.dropout import Dropout
 
 
 class Block(nn.Module):
     """h = x + drop(attention(norm(x))), then h + drop(W2 drop(relu(W1 norm(h)))); the hidden layer is 4 x width.
 
-    With equal weights it equals `torch.nn.TransformerEncoderLayer(width, heads, 4 * width, norm_first=True)`.
+    With equal weights it equals `torch.nn.TransformerEncoderLayer(width, heads, 4 * width, norm_first=True)`. A `cross`
+    block attends to a source instead, which goes through the same layer norm first (Tsai et al. 2019, section 3.2).
     """
 
     def __init__(
@@ -25,18 +27,20 @@ class Block(nn.Module):
         attention_dropout: float = 0.0,
         relu_dropout: float = 0.0,
         residual_dropout: float = 0.0,
+        cross: bool = False,
     ) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
-        self.attention = SelfAttention(width, heads, dropout=attention_dropout)
+        self.attention = (CrossAttention if cross else SelfAttention)(width, heads, dropout=attention_dropout)
         self.mlp_norm = nn.LayerNorm(width)
         self.widen = nn.Linear(width, 4 * width)
         self.narrow = nn.Linear(4 * width, width)
         self.relu_dropout = Dropout(relu_dropout)
         self.residual_dropout = Dropout(residual_dropout)
 
-    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        x = x + self.residual_dropout(self.attention(self.attention_norm(x), bias))
+    def forward(self, x: Tensor, bias: Tensor | None = None, source: Tensor | None = None) -> Tensor:
+        read = () if source is None else (self.attention_norm(source),)
+        x = x + self.residual_dropout(self.attention(self.attention_norm(x), *read, bias))
         hidden = self.relu_dropout(self.widen(self.mlp_norm(x)).relu())
         out: Tensor = x + self.residual_dropout(self.narrow(hidden))
         return out
@@ -46,7 +50,8 @@ class Transformer(nn.Module):
     """Tokens (B, T, width), scaled by sqrt(width), plus sinusoidal positions, through blocks and a last layer norm.
 
     As MulT's encoder (Tsai et al. 2019), which CGGM uses; unlike there, a token of zeros is no padding: `mask` (B, T)
-    says what is.
+    says what is. A `cross` Transformer attends to a source (B, S, width), embedded in the same way, in every block; the
+    mask is then the source's, (B, S). `causal`: no token sees what is later than itself.
     """
 
     def __init__(
@@ -59,6 +64,8 @@ class Transformer(nn.Module):
         relu_dropout: float = 0.0,
         residual_dropout: float = 0.0,
         embedding_dropout: float = 0.0,
+        cross: bool = False,
+        causal: bool = False,
     ) -> None:
         super().__init__()
         rates = {
@@ -67,15 +74,22 @@ class Transformer(nn.Module):
             "residual_dropout": residual_dropout,
         }
         self.scale = math.sqrt(width)
+        self.causal = causal
         self.embedding_dropout = Dropout(embedding_dropout)
-        self.blocks = nn.ModuleList(Block(width, heads, **rates) for _ in range(layers))
+        self.blocks = nn.ModuleList(Block(width, heads, cross=cross, **rates) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        bias = padding_bias(mask, x.dtype)
-        x = self.embedding_dropout(self.scale * x + positions(x))
+    def embed(self, x: Tensor) -> Tensor:
+        """What the first block reads."""
+        embedded: Tensor = self.embedding_dropout(self.scale * x + positions(x))
+        return embedded
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, source: Tensor | None = None) -> Tensor:
+        bias = key_bias(x, x if source is None else source, mask, causal=self.causal)
+        x = self.embed(x)
+        read = () if source is None else (self.embed(source),)
         for block in self.blocks:
-            x = block(x, bias)
+            x = block(x, bias, *read)
         out: Tensor = self.norm(x)
         return out
 

@@ -32,6 +32,8 @@ class MSES(Modulation):
     modality); its full text was not available. The two-point mean is that of AGM's released code. Left out: that code
     puts back the whole network and its optimiser, other modalities included; a modulation has no optimiser.
 
+    `modules`: what is each modality's own, by name: its encoder, with its part of an adapter.
+
     Needs the probe that a loop hands to `end_epoch`; without one nothing rests. `parameters()` are the classifiers'.
     """
 
@@ -42,7 +44,7 @@ class MSES(Modulation):
 
     def __init__(
         self,
-        encoders: Mapping[str, nn.Module],
+        modules: Mapping[str, nn.Module],
         classifiers: Mapping[str, nn.Module],
         loss: Callable[[Tensor, Tensor], Tensor],
         *,
@@ -53,13 +55,13 @@ class MSES(Modulation):
         super().__init__()
         _checks.within("patience", patience, 1)
         _checks.within("smoothing", smoothing, 0, 1)
-        self._parts = Parts(encoders)
+        self._parts = Parts(modules)
         self._names = _checks.modalities(self._parts)
         matching(self._names, classifiers)
         self.unimodal = UnimodalLosses(classifiers, loss, weight=weight)
         self._loss = (loss,)
         self.patience, self.smoothing = patience, smoothing
-        self.snapshot = Snapshot({name: partial(_tensors, encoders[name]) for name in self._names})
+        self.snapshot = Snapshot({name: partial(_tensors, modules[name]) for name in self._names})
         device, number = self._parts.parameters(self._names[0])[0].device, len(self._names)
         self.register_buffer("factor", torch.ones(number, device=device))
         self.register_buffer("last", torch.full((number,), torch.nan, dtype=precise(device), device=device))

@@ -28,6 +28,8 @@ class Relearning(Modulation):
     running statistics stay, as in the released code. Features: (B, D), or tokens (B, T, D), of which the real ones are
     averaged (ours). Targets are class indices, one per sample.
 
+    `modules`: what is each modality's own, by name: its encoder, with its part of an adapter.
+
     Needs the probe that a loop hands to `start_epoch`, and scikit-learn at that moment.
     """
 
@@ -35,12 +37,12 @@ class Relearning(Modulation):
     done: Tensor
 
     def __init__(
-        self, encoders: Mapping[str, nn.Module], head: nn.Module, *, lam: float = 3.0, every: int = 20, times: int = 3
+        self, modules: Mapping[str, nn.Module], head: nn.Module, *, lam: float = 3.0, every: int = 20, times: int = 3
     ) -> None:
         super().__init__()
         for what, value, least in (("lam", lam, 0), ("every", every, 1), ("times", times, 0)):
             _checks.within(what, value, least)
-        parts = Parts(encoders)
+        parts = Parts(modules)
         self._names = _checks.modalities(parts)
         self._classes = size(checked(head, "head"))[0]
         self.lam, self.every, self.times = lam, every, times

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from cggm_pipeline.errors import Problem, SpecError
 from cggm_pipeline.pipeline.collisions import colliding
 from cggm_pipeline.pipeline.paths import FETCHED
+from cggm_pipeline.pipeline.starts import before, misplaced
 from cggm_pipeline.spec import (
     Composed,
     ComposedTable,
@@ -45,6 +46,15 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Composite:
+    """A line of a table that is made of several rows, by their slugs, and the published number it cites."""
+
+    label: str
+    rows: tuple[str, ...]
+    published: dict[str, str] | None
+
+
+@dataclass(frozen=True)
 class Table:
     """One table. An experiment that no table uses is a table of one row, under its own name."""
 
@@ -55,6 +65,7 @@ class Table:
     baseline: str | None
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
+    composites: tuple[Composite, ...] = ()
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -90,7 +101,10 @@ class Documents:
         return tuple(found)
 
     def fetched(self, table: Table) -> bool:
-        """Whether a person must fetch raw data, or weights, before this table can be computed."""
+        """Whether a person must fetch raw data, or weights, before this table can be computed, its starts included."""
+        return any(map(self._fetched, before(table, {one.name: one for one in self.tables})))
+
+    def _fetched(self, table: Table) -> bool:
         sources = [self.datasets[name].source for name in self.prepared(table)]
         paths = [path for source in sources for path in (*source.raw_paths(), *source.files())]
         paths += [path for row in table.rows for part in row.experiment.used().values() for path in part.files()]
@@ -113,7 +127,7 @@ def read_documents(project: Project) -> Documents:
     reader.problems += [problem for experiment in alone for problem in _misnamed(experiment, reader)]
     rankings = reader.all("rankings", load_ranking)
     made = [*(_table(table, reader) for table in tables), *(_single(one, reader) for one in alone)]
-    reader.problems += list(colliding(made))
+    reader.problems += [*colliding(made), *misplaced(made)]
     if reader.problems:
         raise SpecError(reader.problems)
     return Documents(
@@ -181,7 +195,11 @@ def _table(table: ComposedTable, reader: _Reader) -> Table:
     rows = tuple(_row(slug, row, table) for slug, row in table.rows.items())
     baseline = slug_of(spec.baseline) if spec.baseline is not None else None
     source = reader.shown(table.path)
-    return Table(table.name, source, spec.title, spec.metric, baseline, rows[0].experiment.seeds, rows)
+    made = tuple(
+        Composite(label, tuple(map(slug_of, one.rows)), one.published.model_dump() if one.published else None)
+        for label, one in spec.composites.items()
+    )
+    return Table(table.name, source, spec.title, spec.metric, baseline, rows[0].experiment.seeds, rows, made)
 
 
 def _single(experiment: Composed[Experiment], reader: _Reader) -> Table:

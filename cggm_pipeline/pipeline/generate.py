@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cggm_pipeline import __version__
 from cggm_pipeline.pipeline import paths
 from cggm_pipeline.pipeline.code import Code
-from cggm_pipeline.pipeline.documents import Documents, Ranking, Row, Table, read_documents
+from cggm_pipeline.pipeline.documents import Composite, Documents, Ranking, Row, Table, read_documents
 from cggm_pipeline.pipeline.pipelines import pipelines
 from cggm_pipeline.pipeline.render import render
 from cggm_pipeline.spec import Project, dump
@@ -40,7 +40,7 @@ def _resolved(documents: Documents) -> Iterator[tuple[str, str]]:
 
 def table_record(table: Table) -> dict[str, Any]:
     """A resolved table: what heads it, and its rows in order, each with its label and the number it cites."""
-    rows = {row.slug: _row_record(row) for row in table.rows}
+    rows = {row.slug: _row_record(row, table.composites) for row in table.rows}
     return {
         "title": table.title,
         "metric": table.metric,
@@ -52,10 +52,15 @@ def table_record(table: Table) -> dict[str, Any]:
     }
 
 
-def _row_record(row: Row) -> dict[str, Any]:
-    """What the table says of a row; how its values were chosen only where the table has tuning."""
+def _row_record(row: Row, composites: Sequence[Composite]) -> dict[str, Any]:
+    """What the table says of a row; how its values were chosen only where the table has tuning.
+
+    `part_of`, only where there are any: the composites that it is a member of, and the numbers that they cite. They
+    stand with the rows because DVC would not notice a section of their own that is gone.
+    """
     tuned = {} if row.tuned is None else {"tuned": row.tuned}
-    return {"label": row.label, "published": row.published, **tuned}
+    part_of = {one.label: one.published for one in composites if row.slug in one.rows}
+    return {"label": row.label, "published": row.published, **tuned, **({"part_of": part_of} if part_of else {})}
 
 
 def ranking_record(ranking: Ranking, documents: Documents) -> dict[str, Any]:

@@ -12,11 +12,14 @@ from cggm_pipeline.spec.modality import Modality
 
 
 def network_files(code: Code, experiment: Experiment) -> set[Path]:
-    """The kinds that a network is made of, its task, its predictor, and the transforms that feed it."""
+    """The kinds that a network is made of, its task, its predictor, and the transforms and patterns that feed it."""
     task = experiment.task
     kinds: set[tuple[str, str]] = {("tasks", task.kind), ("tasks/losses", task.loss.kind)}
     kinds |= {("fills", experiment.fill.kind), ("fusions", experiment.fusion.kind)}
-    kinds |= {("evaluation/predictors", experiment.prediction.kind)}
+    kinds |= {("evaluation/predictors", experiment.prediction.kind), ("adapters", experiment.adapter.kind)}
+    missing = experiment.missing
+    kinds |= {("data/patterns", pattern.kind) for pattern in (missing.train, missing.valid, missing.test)}
+    kinds |= {("data/patterns", getattr(experiment.missing, split).kind) for split in ("train", "valid", "test")}
     return {code.kind(*kind) for kind in kinds} | modality_files(code, experiment.used().values())
 
 
@@ -39,8 +42,9 @@ def weight_paths(root: Path, named: Iterable[str]) -> set[str]:
 
 
 def weights_of(root: Path, experiment: Experiment) -> set[str]:
-    """The weights and tokenizers of an experiment that lie in the project."""
-    return weight_paths(root, (path for modality in experiment.used().values() for path in modality.files()))
+    """The weights and tokenizers of an experiment that lie in the project, and the run that it starts from."""
+    start = set() if experiment.weights is None else {experiment.weights.folder}
+    return start | weight_paths(root, (path for modality in experiment.used().values() for path in modality.files()))
 
 
 def modulation_files(code: Code, experiment: Experiment) -> set[Path]:

@@ -55,7 +55,9 @@ def _pipeline(folder: str, tables: list[Table], datasets: list[str], stages: Sta
 
 
 def _table_stages(table: Table, stages: Stages) -> list[Stage]:
-    return [*(stages.train(table, row) for row in table.rows), stages.evaluate(table), stages.report(table)]
+    trained = [stages.train(table, row) for row in table.rows]
+    adapted = chain.from_iterable(stages.adapt(table, row) for row in table.rows)
+    return [*trained, *adapted, stages.evaluate(table), stages.report(table)]
 
 
 def _plots(table: Table) -> list[Plot]:

@@ -16,7 +16,7 @@ SHAPES = ("modalities", "target")
 TABLE = ("baseline", "metric", "order", "rows", "seeds", "title")
 ROWS = ("metric", "order")
 RANKING = ("rows", "tables", "title")
-NETWORK = ("data", "fill", "fusion", "prediction", "task", "use")
+NETWORK = ("adapter", "data", "fill", "fusion", "missing", "prediction", "task", "use", "weights")
 LEARNING = ("augment", "classifiers", "modulation", "schedule", "training")
 
 
@@ -25,9 +25,14 @@ def train_sections(experiment: Experiment) -> tuple[str, ...]:
     return tuple(sorted((*_modalities(experiment), *NETWORK, *LEARNING, "seeds")))
 
 
+def adapt_sections(experiment: Experiment) -> tuple[str, ...]:
+    """What adaptation depends on, given the trained weights."""
+    return tuple(sorted((*_modalities(experiment), *NETWORK, "adaptation", "seeds", "training.threads")))
+
+
 def evaluate_sections(experiment: Experiment) -> tuple[str, ...]:
     """What evaluation depends on, given the trained weights."""
-    return tuple(sorted((*_modalities(experiment), *NETWORK, "evaluation", "seeds")))
+    return tuple(sorted((*_modalities(experiment), *NETWORK, "adaptation", "evaluation", "seeds")))
 
 
 def _modalities(experiment: Experiment) -> tuple[str, ...]:

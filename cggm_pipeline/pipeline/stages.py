@@ -5,17 +5,28 @@ A stage tracks the sections of the resolved specs that can change its result, it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from cggm_pipeline.pipeline import paths
 from cggm_pipeline.pipeline.code import Code
 from cggm_pipeline.pipeline.documents import Documents, Ranking, Row, Table
 from cggm_pipeline.pipeline.kinds import modality_files, network_files, train_files, weight_paths, weights_of
 from cggm_pipeline.pipeline.records import Out, Stage
-from cggm_pipeline.pipeline.sections import PREPARE, RANKING, ROWS, SHAPES, TABLE, evaluate_sections, train_sections
+from cggm_pipeline.pipeline.sections import (
+    PREPARE,
+    RANKING,
+    ROWS,
+    SHAPES,
+    TABLE,
+    adapt_sections,
+    evaluate_sections,
+    train_sections,
+)
 from cggm_pipeline.spec.features import Features
+from cggm_pipeline.spec.shifted import Shifted
 from cggm_pipeline.spec.source import SourceSpec
 
 REPORTS = ("report.html", "table.csv", "table.md", "table.tex")
@@ -32,9 +43,14 @@ class Stages:
         self.code = code
 
     def prepare(self, name: str) -> Stage:
-        """What writes data/prepared/NAME: from raw data, or features from another dataset."""
+        """What writes data/prepared/NAME: from raw data, or from another dataset."""
         source = self.documents.datasets[name].source
-        return self._features(name, source) if isinstance(source, Features) else self._prepare(name, source)
+        makers: Mapping[str, Callable[[str, Any], Stage]] = {
+            "prepare": self._prepare,
+            "features": self._features,
+            "shift": self._shift,
+        }
+        return makers[source.stage](name, source)
 
     def _prepare(self, name: str, source: SourceSpec) -> Stage:
         """Raw data to data/prepared/NAME and, once, to the pinned split specs/splits/NAME.csv."""
@@ -62,6 +78,19 @@ class Stages:
             outs=(Out(paths.prepared_folder(name)),),
         )
 
+    def _shift(self, name: str, source: Shifted) -> Stage:
+        """Another dataset with noise to data/prepared/NAME. Its split is the other's."""
+        return Stage(
+            name=paths.stage_name("shift", name),
+            command=("python", "stages/shift.py", name),
+            desc=f"{source.data} with noise to {paths.prepared_folder(name)}",
+            deps=_sorted(
+                self.code.relative(self.code.closure([self._script("shift")])), [paths.prepared_folder(source.data)]
+            ),
+            params=self._version() | {paths.dataset_file(name): PREPARE},
+            outs=(Out(paths.prepared_folder(name)),),
+        )
+
     def train(self, table: Table, row: Row) -> Stage:
         """One experiment with all its seeds. Times and memory are apart from the rest: only the report reads them."""
         experiment = row.experiment
@@ -80,6 +109,24 @@ class Stages:
             outs=(Out(f"{folder}/train"), Out(f"{folder}/cost.json")),
         )
 
+    def adapt(self, table: Table, row: Row) -> Iterator[Stage]:
+        """The stages between training and evaluation: each reads the folders of those before it, and writes its own."""
+        experiment, folder = row.experiment, paths.run_folder(table.name, row.slug)
+        own = {paths.row_file(table.name, row.slug): adapt_sections(experiment)}
+        before = [f"{folder}/train"]
+        for verb, out in experiment.adaptation.stages.items():
+            files = self.code.closure([self._script(verb), *network_files(self.code, experiment)])
+            data = [paths.prepared_folder(experiment.data)]
+            yield Stage(
+                name=paths.stage_name(verb, table.name, row.slug),
+                command=("python", f"stages/{verb}.py", table.name, row.slug),
+                desc=f"adapt {table.name}/{row.slug} without labels: {verb}",
+                deps=_sorted(self.code.relative(files), weights_of(self.code.root, experiment), data, before),
+                params=self._version() | {paths.dataset_file(experiment.data): SHAPES} | own,
+                outs=(Out(f"{folder}/{out}"),),
+            )
+            before.append(f"{folder}/{out}")
+
     def evaluate(self, table: Table) -> Stage:
         """All trained rows of a table on the validation and test splits, in one process."""
         folder = paths.run_folder(table.name)
@@ -92,7 +139,9 @@ class Stages:
             name=paths.stage_name("evaluate", table.name),
             command=("python", "stages/evaluate.py", table.name),
             desc=f"evaluate {table.name}: metrics, probes, predictions",
-            deps=_sorted(files, weights, map(paths.prepared_folder, table.datasets), _of_rows(table, "train")),
+            deps=_sorted(
+                files, weights, map(paths.prepared_folder, table.datasets), _of_rows(table, "train"), _adapted(table)
+            ),
             params=self._version() | shapes | {paths.table_file(table.name): ROWS} | rows,
             outs=(Out(f"{folder}/evaluation"),),
             metrics=(Out(f"{folder}/metrics.json", cache=False),),
@@ -102,7 +151,8 @@ class Stages:
         """The table in four formats, beside the published numbers."""
         folder = paths.run_folder(table.name)
         files = self.code.relative(self.code.closure([self._script("report")]) | self.code.assets("report"))
-        claims = {paths.claims_file(row.published["table"]) for row in table.rows if row.published}
+        cited = [*(row.published for row in table.rows), *(one.published for one in table.composites)]
+        claims = {paths.claims_file(published["table"]) for published in cited if published}
         results = [f"{folder}/evaluation", f"{folder}/metrics.json"]
         data = {paths.dataset_file(name): PREPARE for name in table.datasets}
         rows = {paths.row_file(table.name, row.slug): train_sections(row.experiment) for row in table.rows}
@@ -150,6 +200,11 @@ class Stages:
 
 def _of_rows(table: Table, name: str) -> list[str]:
     return [f"{paths.run_folder(table.name, row.slug)}/{name}" for row in table.rows]
+
+
+def _adapted(table: Table) -> list[str]:
+    """Where the rows' final weights lie."""
+    return [f"{paths.run_folder(table.name, row.slug)}/{row.experiment.adaptation.final}" for row in table.rows]
 
 
 def _sorted(*groups: Iterable[str]) -> tuple[str, ...]:

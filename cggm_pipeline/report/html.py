@@ -12,6 +12,7 @@ from cggm_pipeline.report.figures import Figure
 from cggm_pipeline.report.material import Material
 from cggm_pipeline.report.missing import grids
 from cggm_pipeline.report.protocol import Protocol, plain
+from cggm_pipeline.report.rates import rate_grids
 from cggm_pipeline.report.reading import sentences
 from cggm_pipeline.report.table import Row, Table
 from cggm_pipeline.report.texts import Column, Entry, columns, legend, others, sources
@@ -51,7 +52,7 @@ def html(table: Table, protocol: Protocol, material: Material) -> str:
         navigation=_navigation(drawn),
         svg=Markup,
         seeds=_seeds(table),
-        extra=[*grids(material, table.metric), *tuned_values(material)],
+        extra=[*grids(material, table.metric), *rate_grids(material, table.metric), *tuned_values(material)],
         legend=legend(table),
         warnings=warnings(material),
         banners=table.banners,
@@ -81,6 +82,7 @@ def _navigation(drawn: list[Figure]) -> list[tuple[str, str]]:
     """The sections that the page's head leads to."""
     wanted = {
         "results": "Every seed",
+        "rates": "Missing",
         "probes": "Probes",
         "learning": "Curves",
         "B": "Coefficients",

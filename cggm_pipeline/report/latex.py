@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from cggm_pipeline.report.missing import Grid
 from cggm_pipeline.report.protocol import Protocol
 from cggm_pipeline.report.table import Row, Table
-from cggm_pipeline.report.texts import Band, Column, columns, legend, pages, sources
+from cggm_pipeline.report.texts import WIDEST, Band, Column, columns, legend, pages, sources
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -34,10 +35,11 @@ _SPECIAL = {
 }
 
 
-def latex(table: Table, protocol: Protocol) -> str:
-    """One or two `table` environments that need \\usepackage{booktabs} and UTF-8, ready to be \\input.
+def latex(table: Table, protocol: Protocol, extra: Sequence[Grid] = ()) -> str:
+    """`table` environments that need \\usepackage{booktabs} and UTF-8, ready to be \\input.
 
-    The first is what the table claims; the second has the other metrics, as many beside each other as a page is wide.
+    The first is what the table claims; the second, where there are any, has the other metrics, as many beside each
+    other as a page is wide; then one for each grid of `extra`.
     """
     shown = columns(table)
     notes = [f"* {row.label}: {text}." for row in table.rows for text in row.marks]
@@ -55,7 +57,20 @@ def latex(table: Table, protocol: Protocol) -> str:
     if parts:
         caption = [*banners, f"{table.title}, other metrics on the test split."]
         lines += ["", *_environment(caption, f"{label}-others", parts)]
+    for one in extra:
+        caption = [*banners, f"{table.title}, {one.title[:1].lower()}{one.title[1:]}.", one.caption]
+        lines += ["", *_environment(caption, f"{label}-{one.name.replace('_', '-')}", list(_pieces(one)))]
     return "\n".join([*lines, ""])
+
+
+def _pieces(grid: Grid) -> Iterator[list[str]]:
+    """A grid as tabulars below each other, each as wide as a page."""
+    for first in range(0, len(grid.head), WIDEST):
+        part = slice(first, first + WIDEST)
+        head = " & ".join(map(escape, ("method", *grid.head[part]))) + r" \\"
+        rows = [" & ".join(map(escape, (label, *texts[part]))) + r" \\" for label, texts in grid.rows]
+        begin = rf"\begin{{tabular}}{{l{'r' * len(grid.head[part])}}}"
+        yield [begin, r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}"]
 
 
 def _environment(caption: Sequence[str], label: str, parts: Sequence[Sequence[str]]) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cggm_pipeline.errors import DataError
+from cggm_pipeline.report.cases import Case
 from cggm_pipeline.report.runs import RowRun, Score, read_confusion, read_row, read_scores
 from cggm_pipeline.report.verdict import Published
 from cggm_pipeline.spec.experiment import Experiment
@@ -34,7 +35,8 @@ class Tuning:
 @dataclass(frozen=True)
 class RowSpec:
     """One row as specified: its label, its experiment, the paper's numbers by metric, and how its resolved file differs
-    from its spec, in words (empty: it does not). `tuned`: how its values were chosen; None without tuning."""
+    from its spec, in words (empty: it does not). `tuned`: how its values were chosen; None without tuning. `cases`: the
+    paper's numbers with modalities missing, by metric and case."""
 
     slug: str
     label: str
@@ -42,6 +44,16 @@ class RowSpec:
     published: Mapping[str, Published] = field(default_factory=dict)
     edited: str = ""
     tuned: Tuning | None = None
+    cases: Mapping[tuple[str, Case], Published] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Composite:
+    """A line made of several rows, by their slugs: in each case of missing modalities the one that uses just these."""
+
+    label: str
+    rows: tuple[str, ...]
+    cases: Mapping[tuple[str, Case], Published] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,7 @@ class TableSpec:
     baseline: str | None
     seeds: tuple[int, ...]
     rows: tuple[RowSpec, ...]
+    composites: tuple[Composite, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from cggm_pipeline.report.material import DataFacts, Material, RowSpec, Tuning
 from cggm_pipeline.report.metrics import Metric
 from cggm_pipeline.report.runs import RowRun
 from cggm_pipeline.spec import Experiment
+from cggm_pipeline.spec.patterns import Missing
 
 Block = dict[str, Any]
 _MISSING = object()
@@ -98,6 +99,7 @@ def _where_used(spec: Experiment) -> Block:
     found: Block = {
         "transforms": {name: transforms for name, transforms in modalities.items() if transforms},
         "augmentation": [one.model_dump(mode="json") for one in spec.augment],
+        "missing patterns": spec.missing.model_dump(mode="json") if spec.missing != Missing() else None,
         "samples of a group in an epoch": spec.training.per_group,
         "classifiers": classifiers if spec.classifiers.lr is not None else None,
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isnan
 
 from cggm_pipeline.report.differences import demanding
+from cggm_pipeline.report.lines import cells
 from cggm_pipeline.report.material import Material
 from cggm_pipeline.report.metrics import Metric
 from cggm_pipeline.report.statistics import Difference
@@ -30,7 +31,7 @@ def sentences(table: Table, material: Material) -> list[Sentence]:
     alone = {row.slug for row in table.rows if len(row.modalities) == 1}
     said = [Sentence("Not the real data", f"{banner}.") for banner in table.banners]
     said += [one for reference in table.references for one in _compared(reference, table, alone)]
-    said += _single_modalities(table, alone) + _backwards(table) + _verdicts(table) + _incomplete(table)
+    said += _single_modalities(table, alone) + _backwards(table) + _verdicts(table, material) + _incomplete(table)
     return said + _limits(table, material)
 
 
@@ -80,8 +81,10 @@ def _backwards(table: Table) -> list[Sentence]:
     return [Sentence("Encoders pushed up their own loss", f"{'; '.join(told)}.")] if told else []
 
 
-def _verdicts(table: Table) -> list[Sentence]:
+def _verdicts(table: Table, material: Material) -> list[Sentence]:
+    """Of the complete test split, and of the cases with modalities missing that a paper is cited for."""
     states = [cell.verdict.state for row in table.rows for cell in row.cells.values() if cell.published is not None]
+    states += [cell.verdict.state for cell in cells(material, table.metric) if cell.published is not None]
     judged = [state for state in states if state in ("reproduced", "within", "not reproduced")]
     if not judged:
         return []

@@ -70,6 +70,7 @@ class Score:
     """Metrics and linear probes {modality: {metric: value}} of one row and seed on one split.
 
     `subsets`: the modalities that are there, joined by "+", to the metrics without the others; empty: not measured.
+    `rates`: the rate at which every modality is missing, to the metrics; empty: not measured.
     """
 
     row: str
@@ -78,6 +79,7 @@ class Score:
     metrics: Mapping[str, float]
     probes: Mapping[str, Mapping[str, float]]
     subsets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def _score(record: Mapping[str, Any]) -> Score:
             key: {name: _number(value) for name, value in found.items()}
             for key, found in (record.get(part) or {}).items()
         }
-        for part in ("probes", "subsets")
+        for part in ("probes", "subsets", "rates")
     ]
     return Score(str(record["row"]), int(record["seed"]), str(record["split"]), metrics, *nested)
 

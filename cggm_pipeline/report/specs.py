@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cggm_pipeline.errors import Problem, SpecError
-from cggm_pipeline.report.claims import published_numbers
+from cggm_pipeline.report.claims import published_cases, published_numbers
 from cggm_pipeline.report.flat import flat
-from cggm_pipeline.report.material import RowSpec, TableSpec, Tuning
+from cggm_pipeline.report.material import Composite, RowSpec, TableSpec, Tuning
 from cggm_pipeline.spec import Experiment, Project, load_experiment, load_resolved, load_table
 from cggm_pipeline.spec.load import Document, read
 
@@ -39,7 +39,9 @@ def read_table(table: str, root: Path) -> TableSpec:
     made = [_row(table, slug, _mapping(document, ("rows", slug), rows[slug]), root, sources) for slug in order]
     seeds = tuple(int(seed) for seed in data.get("seeds") or ())
     baseline = _baseline(data.get("baseline"), made)
-    return TableSpec(table, str(data.get("title") or ""), data.get("metric"), baseline, seeds, tuple(made))
+    composites = _composites(document, {slug: rows[slug] for slug in order}, root)
+    title = str(data.get("title") or "")
+    return TableSpec(table, title, data.get("metric"), baseline, seeds, tuple(made), composites)
 
 
 def row_path(root: Path, table: str, slug: str) -> Path:
@@ -52,9 +54,25 @@ def _row(table: str, slug: str, row: Mapping[str, Any], root: Path, sources: Map
         raise SpecError([Problem(f"specs/resolved/tables/{table}.yaml", 0, 0, f"rows.{slug}", "is not a row's name")])
     path = row_path(root, table, slug)
     experiment = load_resolved(path, Experiment) if path.is_file() else _missing(path, root)
-    published = published_numbers(root, row["published"]) if row.get("published") else {}
+    cited = row.get("published")
+    published, cases = (published_numbers(root, cited), published_cases(root, cited)) if cited else ({}, {})
     edited, label = _edited(slug, experiment, sources), str(row.get("label") or slug)
-    return RowSpec(slug, label, experiment, published, edited, _tuning(table, slug, row.get("tuned")))
+    return RowSpec(slug, label, experiment, published, edited, _tuning(table, slug, row.get("tuned")), cases)
+
+
+def _composites(document: Document, rows: Mapping[str, Any], root: Path) -> tuple[Composite, ...]:
+    """What is made of several rows: each row says in `part_of` of what."""
+    members: dict[str, list[str]] = {}
+    cited: dict[str, Any] = {}
+    for slug, row in rows.items():
+        if "part_of" in row:
+            for label, published in _mapping(document, ("rows", slug, "part_of"), row["part_of"]).items():
+                members.setdefault(label, []).append(slug)
+                cited[label] = published
+    return tuple(
+        Composite(label, tuple(slugs), published_cases(root, cited[label]) if cited[label] else {})
+        for label, slugs in members.items()
+    )
 
 
 def _tuning(table: str, slug: str, found: Any) -> Tuning | None:

@@ -173,8 +173,12 @@ def _note(material: Material, row: RowSpec, run: RowRun) -> tuple[str, bool]:
 
 
 def _edited(row: RowSpec, run: RowRun) -> tuple[str, ...]:
-    """Whether the row's settings are those of its spec, and its numbers those of its settings."""
-    keys = changed(run.experiment, row.experiment) if run.experiment is not None else []
+    """Whether the row's settings are those of its spec, and its numbers those of its settings.
+
+    What is measured besides (`evaluation`) is none of training's: a row is not trained again for it.
+    """
+    found = changed(run.experiment, row.experiment) if run.experiment is not None else []
+    keys = [key for key in found if not key.startswith("evaluation.")]
     trained = f"it was trained with other settings: {', '.join(keys)}" if keys else ""
     return tuple(text for text in (row.edited, trained) if text)
 

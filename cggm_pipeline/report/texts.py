@@ -176,10 +176,16 @@ def cited(found: Published | None) -> str:
 
 
 def parameters(cost: Cost) -> str:
-    """`12,345`, and `+ 678` that are trained and dropped."""
+    """`12,345, 3.2 % trained` where not all of them are, and `+ 678` that are trained and dropped."""
     if cost.parameters is None:
         return "–"
-    return f"{cost.parameters:,}" + (f" + {cost.classifiers:,}" if cost.classifiers else "")
+    trained = "" if cost.share is None else f", {percent(cost.share)} trained"
+    return f"{cost.parameters:,}" + trained + (f" + {cost.classifiers:,}" if cost.classifiers else "")
+
+
+def percent(share: float) -> str:
+    """Of a share below 1: one decimal, two digits where it is below one percent, never 100."""
+    return f"{min(100 * share, 99.9):.1f} %" if share >= 0.01 else f"{100 * share:.2g} %"
 
 
 def milliseconds(seconds: float | None) -> str:

@@ -11,9 +11,11 @@ from cggm_pipeline.report import table as tables
 from cggm_pipeline.report.delimited import delimited
 from cggm_pipeline.report.html import html
 from cggm_pipeline.report.latex import latex
+from cggm_pipeline.report.lines import cells, studied
 from cggm_pipeline.report.markdown import markdown
 from cggm_pipeline.report.material import gather
 from cggm_pipeline.report.missing import grids
+from cggm_pipeline.report.rates import rate_cells, rate_grids
 from cggm_pipeline.report.specs import read_table
 from cggm_pipeline.report.terminal import show
 from cggm_pipeline.report.tuned import tuned_values
@@ -29,10 +31,13 @@ def write(table: str, root: Path, console: Console | None = None) -> Path:
     material = gather(read_table(table, root), root)
     made = tables.make(material)
     protocol = protocols.make(material, made.metrics)
+    missing = [*grids(material, made.metric), *rate_grids(material, made.metric)]
+    beyond = studied(material)  # a table that is about missing modalities has them in its files for programs and paper
+    cases = [*cells(material, made.metric), *rate_cells(material, made.metric)] if beyond else []
     texts = {
-        "table.md": markdown(made, protocol, [*grids(material, made.metric), *tuned_values(material)]),
-        "table.csv": delimited(made, protocol),
-        "table.tex": latex(made, protocol),
+        "table.md": markdown(made, protocol, [*missing, *tuned_values(material)]),
+        "table.csv": delimited(made, protocol, cases),
+        "table.tex": latex(made, protocol, missing if beyond else []),
         "report.html": html(made, protocol, material),
     }
     for name, text in texts.items():

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cggm_pipeline.spec.check_adapter import check_adapter
+from cggm_pipeline.spec.check_fill import check_fill
+from cggm_pipeline.spec.check_missing import check_missing
 from cggm_pipeline.spec.check_modality import check_modality
 from cggm_pipeline.spec.check_network import check_network
 from cggm_pipeline.spec.check_sampling import check_sampling
@@ -19,6 +22,9 @@ def check_experiment(sections: Sections, dataset: Dataset | None) -> Iterator[Fi
     """Every fault of the parts that could be read. `dataset` null: it is missing or wrong itself."""
     yield from _use(sections)
     yield from check_network(sections)
+    yield from check_fill(sections)
+    yield from check_adapter(sections, dataset)
+    yield from check_missing(sections)
     yield from _selection(sections)
     yield from _repeated(sections.seeds, ("seeds",), "seed")
     if dataset is not None:

@@ -20,7 +20,7 @@ FORMS = {"vector": "[D]", "tokens": "[T, D]"}
 
 def check_features(dataset: Dataset, source: Features, upstream: Dataset | None) -> Iterator[Finding]:
     """Every fault of a dataset of features; `upstream`: the dataset that it reads, null where that is wrong itself."""
-    yield from _split(dataset, source)
+    yield from split_of_upstream(dataset, source.data, "features have")
     for name in dataset.modalities:
         if name not in source.modalities:
             hint, allowed = did_you_mean(name, source.modalities)
@@ -32,11 +32,11 @@ def check_features(dataset: Dataset, source: Features, upstream: Dataset | None)
         yield Finding(("target",), f"it is not that of '{source.data}'", hint=hint, on="key", also=(DATA,))
 
 
-def _split(dataset: Dataset, source: Features) -> Iterator[Finding]:
+def split_of_upstream(dataset: Dataset, upstream: str, whose: str) -> Iterator[Finding]:
+    """A dataset that is computed from another has that one's split."""
     split = dataset.split
     if not isinstance(split, Published) or split.valid is not None:
-        message = f"features have the split of '{source.data}'"
-        yield Finding(("split",), message, "{kind: published}", on="key")
+        yield Finding(("split",), f"{whose} the split of '{upstream}'", "{kind: published}", on="key")
 
 
 def _modality(

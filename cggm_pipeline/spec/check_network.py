@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import get_args
 
+from cggm_pipeline.spec.check_adaptation import check_adaptation
 from cggm_pipeline.spec.encoders import EncoderSpec, Timm, Transformer
-from cggm_pipeline.spec.fusions import Film, FusionSpec, SMPDecoder
+from cggm_pipeline.spec.fusions import Concat, Film, FusionSpec, MulT, SMPDecoder
 from cggm_pipeline.spec.fusions import Transformer as TransformerFusion
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.load import Keys
@@ -31,7 +32,7 @@ def check_network(sections: Sections) -> Iterator[Finding]:
         yield from _fusion(sections, sections.fusion, encoders)
     yield from _modulation(sections, encoders)
     yield from _schedule(sections)
-    yield from _prediction(sections)
+    yield from check_adaptation(sections)
 
 
 def _heads(width: int, heads: int, path: Keys, what: str, also: tuple[Keys, ...] = ()) -> Iterator[Finding]:
@@ -53,6 +54,9 @@ def _fusion(sections: Sections, fusion: FusionSpec, encoders: Mapping[str, Encod
     if used and len(used) < fusion.min_modalities:
         message = f"{fusion.kind} needs {fusion.min_modalities} modalities, {_number(len(used))} in use"
         yield Finding(("fusion", "kind"), message, also=(USE, MODALITIES))
+    if isinstance(fusion, Concat) and fusion.residual and fusion.width is None:
+        message, hint = "the residual block stands behind a projection", "give concat a width"
+        yield Finding(("fusion", "residual"), message, "false", hint, also=(("fusion", "width"),))
     if isinstance(fusion, Film) and used and fusion.condition not in used:
         hint, allowed = did_you_mean(fusion.condition, used)
         yield Finding(
@@ -96,7 +100,8 @@ def _decoder(fusion: SMPDecoder, encoders: Mapping[str, EncoderSpec]) -> Iterato
             yield Finding(path, message, hint=hint, also=(("fusion", "kind"), USE))
 
 
-def _one_width(path: Keys, kind: str, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
+def one_width(path: Keys, kind: str, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
+    """A finding where the features of the encoders, as far as their widths are known, are not equally wide."""
     widths = {name: encoder.features_width for name, encoder in encoders.items() if encoder.features_width is not None}
     if len(set(widths.values())) > 1:
         shown = listed(f"{name} {width}" for name, width in widths.items())
@@ -105,8 +110,8 @@ def _one_width(path: Keys, kind: str, encoders: Mapping[str, EncoderSpec]) -> It
 
 def _equal_widths(fusion: FusionSpec, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
     widths = {name: encoder.features_width for name, encoder in encoders.items() if encoder.features_width is not None}
-    yield from _one_width(("fusion", "kind"), fusion.kind, encoders)
-    if len(set(widths.values())) == 1 and isinstance(fusion, TransformerFusion):
+    yield from one_width(("fusion", "kind"), fusion.kind, encoders)
+    if len(set(widths.values())) == 1 and isinstance(fusion, TransformerFusion | MulT):
         width = next(iter(widths.values()))
         yield from _heads(width, fusion.heads, ("fusion",), f"the features' width {width}")
 
@@ -130,7 +135,7 @@ def _modulation(sections: Sections, encoders: Mapping[str, EncoderSpec]) -> Iter
     if isinstance(sections.modulation, MSLR) and used:
         yield from _rates(sections.modulation, used)
     if modulation.equal_widths():
-        yield from _one_width(("modulation", "kind"), modulation.kind, encoders)
+        yield from one_width(("modulation", "kind"), modulation.kind, encoders)
     if modulation.trains_classifiers and sections.classifiers is not None:
         for name, encoder in encoders.items():
             width = encoder.features_width
@@ -183,13 +188,6 @@ def _schedule(sections: Sections) -> Iterator[Finding]:
         yield Finding(
             ("schedule", "modality"), f"there is no modality '{schedule.modality}' in use", allowed, hint, also=(USE,)
         )
-
-
-def _prediction(sections: Sections) -> Iterator[Finding]:
-    prediction, task = sections.prediction, sections.task
-    if prediction is not None and task is not None and task.kind not in prediction.tasks:
-        message = f"{prediction.kind} is not defined for {task.kind}"
-        yield Finding(("prediction", "kind"), message, listed(sorted(prediction.tasks)), also=(("task", "kind"),))
 
 
 def _number(count: int) -> str:

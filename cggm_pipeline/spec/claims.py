@@ -12,13 +12,21 @@ from cggm_pipeline.spec.base import Slug, Spec
 UNKNOWN: Literal["unknown"] = "unknown"
 
 
+INCOMPLETE: Literal["incomplete"] = "incomplete"
+
+
 class Column(Spec):
     """One column of a paper's table: the metric it holds, in which unit, and whether more of it is better.
 
     `metric` is the name of this project's own metric (accuracy, f1_weighted, mae); `unit` "percent" is 100 times it.
+    `modalities`: with which alone it was measured, the others missing; "incomplete": the mean over all proper non-empty
+    subsets of the modalities; null: on the complete test split.
     """
 
     metric: Slug = Field(description="this project's name of the metric")
+    modalities: (
+        Annotated[tuple[Slug, ...], Field(min_length=1, max_length=100, strict=False)] | Literal["incomplete"] | None
+    ) = Field(None, description="those that are there; incomplete: the mean over all proper subsets; null: all are")
     unit: Literal["percent", "fraction", "one"] = Field(description="percent: 100 times this project's value")
     direction: Literal["higher", "lower"] = Field(description="which is better")
 
@@ -53,10 +61,13 @@ class Claims(Spec):
     )
 
     def value(self, row: str, metric: str) -> tuple[Column, float] | None:
-        """The printed number of a row for one of this project's metrics; null where it is unknown or has no column."""
+        """The printed number of a row for one of this project's metrics on the complete test split.
+
+        Null where it is unknown or has no column.
+        """
         for label, column in self.columns.items():
             number = self.rows.get(row, {}).get(label, UNKNOWN)
-            if column.metric == metric and not isinstance(number, str):
+            if column.modalities is None and column.metric == metric and not isinstance(number, str):
                 return column, number
         return None
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain as chain_of
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
@@ -18,6 +19,8 @@ from cggm_pipeline.spec.chain import chain, check_head, check_name
 from cggm_pipeline.spec.check_dataset import check_dataset
 from cggm_pipeline.spec.check_experiment import check_experiment
 from cggm_pipeline.spec.check_features import check_features
+from cggm_pipeline.spec.check_shifted import check_shifted
+from cggm_pipeline.spec.check_weights import check_weights
 from cggm_pipeline.spec.dataset import Dataset
 from cggm_pipeline.spec.experiment import Experiment
 from cggm_pipeline.spec.faults import problems_of
@@ -27,9 +30,16 @@ from cggm_pipeline.spec.load import Keys
 from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.project import Project
 from cggm_pipeline.spec.sections import Sections
+from cggm_pipeline.spec.shifted import Shifted
 from cggm_pipeline.spec.text import capped
 
 S = TypeVar("S", bound=Spec)
+
+DERIVED: dict[type, Callable[[Dataset, Any, Dataset | None], Iterator[Finding]]] = {
+    Features: check_features,
+    Shifted: check_shifted,
+}
+"""The sources that read another dataset, and what each must get right about it."""
 
 
 @dataclass
@@ -95,7 +105,8 @@ def compose_experiment(stack: Stack, name: str, path: Path, project: Project) ->
     sections = Sections.of(spec) if spec is not None else Sections.partly(stack.data)
     dataset, more = _dataset_of(sections, project)
     problems += [stack.problem(finding) for finding in more.findings] + more.problems
-    problems += capped(stack.problem(finding) for finding in check_experiment(sections, dataset))
+    findings = chain_of(check_experiment(sections, dataset), check_weights(sections, project))
+    problems += capped(stack.problem(finding) for finding in findings)
     return Examined(problems, Composed(spec, name, path, stack) if spec is not None else None)
 
 
@@ -131,17 +142,17 @@ def _links_out(spec: Dataset, project: Project) -> Iterator[Finding]:
 
 
 def _upstream(spec: Dataset, name: str, stack: Stack, project: Project) -> list[Problem]:
-    """The faults of a dataset of features, with those of the dataset that it reads."""
+    """The faults of a dataset that is computed from another, with those of the other."""
     source = spec.source
-    if not isinstance(source, Features):
+    if not isinstance(source, Features | Shifted):
         return []
     circle = _circle(name, source.data, project)
     if circle:
         message = f"a cycle: {' -> '.join(circle)}"
-        finding = Finding(("source", "data"), message, hint="features are made of data that are no features of them")
+        finding = Finding(("source", "data"), message, hint=f"{source.kind} is made of data that are not made of it")
         return [stack.problem(finding)]
     upstream, more = _dataset_named(source.data, ("source", "data"), project)
-    findings = [*more.findings, *check_features(spec, source, upstream)]
+    findings = [*more.findings, *DERIVED[type(source)](spec, source, upstream)]
     return [*capped(stack.problem(finding) for finding in findings), *more.problems]
 
 
@@ -155,8 +166,8 @@ def _circle(name: str, upstream: str, project: Project) -> list[str]:
             return []
         try:
             source = project.document(path).data["source"]
-            upstream = source["data"] if source["kind"] == "features" else ""
-        except (SpecError, LookupError, TypeError):
+            upstream = source.get("data", "")
+        except (SpecError, LookupError, TypeError, AttributeError):
             return []  # told with that document
         if not isinstance(upstream, str) or not re.fullmatch(SLUG_PATTERN, upstream):
             return []

@@ -18,11 +18,12 @@ Shape = tuple[int | None, ...]
 class EncoderSpec(Kind):
     """An encoder. `ranks`: the input ranks (without the batch axis) it reads; `layout`: the form of its features.
 
-    `reads_ids`: its input are token ids, not numbers.
+    `reads_ids`: its input are token ids, not numbers. `trunk`: whether it can be a row of Transformer blocks.
     """
 
     ranks: ClassVar[frozenset[int]] = frozenset({1, 2, 3})
     reads_ids: ClassVar[bool] = False
+    trunk: ClassVar[bool] = False
 
     @property
     def layout(self) -> Layout:
@@ -98,6 +99,7 @@ class Transformer(EncoderSpec):
 
     source: ClassVar[str] = "Vaswani et al. 2017; Tsai et al. 2019 (MulT); Guo et al. 2024 (CGGM), section 4"
     ranks: ClassVar[frozenset[int]] = frozenset({2})
+    trunk: ClassVar[bool] = True
 
     kind: Literal["transformer"]
     width: Count = Field(40, description="of the tokens; a multiple of heads")
@@ -120,6 +122,29 @@ class Transformer(EncoderSpec):
         return self.width
 
 
+class Projection(EncoderSpec):
+    """One convolution over time to tokens, the temporal projection in front of MulT; padded steps are zeros."""
+
+    source: ClassVar[str] = "Tsai et al., ACL 2019 (MulT), section 3.2: temporal convolutions"
+    equation: ClassVar[str] = "x_m = conv_m(drop(input)) over time, of the same length"
+    ranks: ClassVar[frozenset[int]] = frozenset({2})
+
+    kind: Literal["projection"]
+    width: Count = Field(30, description="of the tokens")
+    kernel: Annotated[int, Field(ge=1, le=31)] = Field(1, description="of the convolution, in time steps")
+    bias: bool = Field(True, description="of the convolution; false in MulT's code")
+    dropout: Rate = Field(0.0, description="of the input; 0.25 for the text in MulT's code")
+    output: Literal["tokens", "mean"] = Field("tokens", description="all tokens, or their mean over unpadded time")
+
+    @property
+    def layout(self) -> Layout:
+        return "tokens" if self.output == "tokens" else "vector"
+
+    @property
+    def features_width(self) -> int | None:
+        return self.width
+
+
 class Timm(EncoderSpec):
     """Any timm model as an encoder, with any number of input channels.
 
@@ -129,6 +154,7 @@ class Timm(EncoderSpec):
 
     source: ClassVar[str] = "PyTorch Image Models (Wightman 2019)"
     ranks: ClassVar[frozenset[int]] = frozenset({3})
+    trunk: ClassVar[bool] = True
 
     kind: Literal["timm"]
     model: Annotated[str, Field(min_length=1, max_length=200)] = Field(
@@ -195,6 +221,7 @@ class Text(EncoderSpec):
     source: ClassVar[str] = "Hugging Face transformers (Wolf et al. 2020); BERT: Devlin et al. 2019"
     ranks: ClassVar[frozenset[int]] = frozenset({1})
     reads_ids: ClassVar[bool] = True
+    trunk: ClassVar[bool] = True
 
     kind: Literal["text"]
     model: HubName = Field(description="a hub id (bert-base-uncased) or a folder inside the project")
@@ -258,6 +285,8 @@ class Custom(EncoderSpec):
     The class is built as `Class(shape, **options)` and must keep the promises of `cggm_pipeline.encoders.Encoder`.
     """
 
+    trunk: ClassVar[bool] = True
+
     kind: Literal["custom"]
     path: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = Field(
         description="package.module:Class; pyproject.toml lists the package in [tool.cggm] custom"
@@ -270,4 +299,6 @@ class Custom(EncoderSpec):
         return self.output
 
 
-Encoder = Annotated[MLP | Conv | Transformer | Timm | SMP | Text | Embedding | Custom, Field(discriminator="kind")]
+Encoder = Annotated[
+    MLP | Conv | Transformer | Projection | Timm | SMP | Text | Embedding | Custom, Field(discriminator="kind")
+]

@@ -73,6 +73,13 @@ def examine_claims(path: Path, project: Project) -> list[Problem]:
         claims = Claims.model_validate(stack.data)
     except ValidationError as error:
         return problems + problems_of(error, Claims, stack, problems)
+    for label, named in claims.columns.items():
+        present = named.modalities if isinstance(named.modalities, tuple) else ()
+        for index, name in enumerate(present):
+            if name in present[:index]:
+                keys = ("columns", label, "modalities", index)
+                finding = Finding(keys, f"the modality {name} stands twice", hint="remove one of them")
+                problems.append(stack.problem(finding))
     for row, cells in claims.rows.items():
         for column in cells:
             if column not in claims.columns:

@@ -6,17 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from cggm_pipeline.spec.adaptation import Adaptation, NoAdaptation
+from cggm_pipeline.spec.adapters import Adapter, NoAdapter
 from cggm_pipeline.spec.base import Seed, Slug, Spec
 from cggm_pipeline.spec.evaluation import Evaluation
 from cggm_pipeline.spec.fills import Fill, Zeros
 from cggm_pipeline.spec.fusions import Fusion
 from cggm_pipeline.spec.modality import Modality
 from cggm_pipeline.spec.modulations import Classifiers, Modulation, NoModulation
+from cggm_pipeline.spec.patterns import Missing
 from cggm_pipeline.spec.predictors import Plain, Predictor
 from cggm_pipeline.spec.schedules import Everything, Schedule
 from cggm_pipeline.spec.tasks import Task
 from cggm_pipeline.spec.training import Training
 from cggm_pipeline.spec.transforms import Augmentation
+from cggm_pipeline.spec.weights import Weights
 
 
 class Experiment(Spec):
@@ -40,15 +44,23 @@ class Experiment(Spec):
     augment: Annotated[tuple[Augmentation, ...], Field(strict=False)] = Field(
         (), description="what happens to all images of a sample and to its mask together, in training"
     )
+    missing: Missing = Field(
+        Missing(), description="which modalities the samples lack besides those that the data lack"
+    )
     fill: Fill = Field(Zeros(), description="what stands in for absent features")
     fusion: Fusion = Field(description="from the features to one z")
     task: Task = Field(description="what is predicted, and its loss")
+    weights: Weights | None = Field(None, description="the run whose weights training starts from; null: none")
+    adapter: Adapter = Field(NoAdapter(), description="what of the network learns, and what is added to it")
     modulation: Modulation = Field(NoModulation(), description="how the modalities are balanced")
     schedule: Schedule = Field(Everything(), description="which samples, modalities and turns an epoch has")
     classifiers: Classifiers = Field(
         Classifiers(), description="the per-modality classifiers of methods that train them"
     )
     training: Training = Field(description="the loop")
+    adaptation: Adaptation = Field(
+        NoAdaptation(), description="what the trained network learns from inputs without targets, in stages of its own"
+    )
     prediction: Predictor = Field(Plain(), description="how the trained network is asked")
     evaluation: Evaluation = Field(Evaluation(), description="what is measured of the trained network besides")
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000, strict=False)] = Field(

@@ -87,6 +87,10 @@ def _walk(root: type[BaseModel], location: Sequence[int | str]) -> _Spot:
         if len(named) > 1:
             here = named[str(rest.pop(0))]
             continue
+        if _labelled(here):
+            rest.pop(0)  # the label of a branch ("float", "dict[...]"): no key of the document
+            if not rest:
+                break
         model = next((bare for bare, _ in map(strip, members(here)) if _is_model(bare)), None)
         container = next((bare for bare, _ in map(strip, members(here)) if get_origin(bare) in (dict, tuple)), None)
         if model is not None:
@@ -98,8 +102,13 @@ def _walk(root: type[BaseModel], location: Sequence[int | str]) -> _Spot:
             if rest == ["[key]"]:
                 return _Spot(path, get_args(container)[0], owner, is_key=True)
         else:
-            rest.pop(0)  # the label of a branch of a plain union ("bool", "tuple[...]"): no key of the document
+            rest.pop(0)
     return _Spot(path, here, owner, around=around)
+
+
+def _labelled(annotation: Any) -> bool:
+    """Whether pydantic's locations name the branch of this union: it is plain, and has more branches than null."""
+    return sum(strip(member)[0] is not type(None) for member in members(annotation)) > 1
 
 
 def _is_model(bare: Any) -> bool:

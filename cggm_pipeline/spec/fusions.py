@@ -30,14 +30,18 @@ class FusionSpec(Kind):
 
 
 class Concat(FusionSpec):
-    """Features side by side, sorted by modality name. With a `width` a linear layer and an activation follow."""
+    """Features side by side, sorted by modality name. With a `width` a linear layer and an activation follow.
+
+    `residual` adds z <- z + W2 drop(relu(W1 z)) behind them, as the sequence networks of MulT have it.
+    """
 
     equation: ClassVar[str] = "z = [h_1 .. h_M]   or   z = act(P [h_1 .. h_M] + c)"
 
     kind: Literal["concat"]
     width: Count | None = Field(None, description="z's width behind a linear layer; null: the features as they are")
     activation: Activation = Field("relu", description="after the linear layer")
-    dropout: Rate = Field(0.0, description="after the activation")
+    dropout: Rate = Field(0.0, description="after the activation, and in the residual block")
+    residual: bool = Field(False, description="a residual block behind the linear layer; needs a width")
 
     def concatenates(self) -> bool:
         return self.width is None
@@ -89,6 +93,34 @@ class Transformer(FusionSpec):
     residual_dropout: Rate = Field(0.1, description="of what each block adds")
     embedding_dropout: Rate = Field(0.0, description="of the joined tokens")
     output_dropout: Rate = Field(0.1, description="inside the residual block at the end")
+
+
+class MulT(FusionSpec):
+    """The Multimodal Transformer: every modality reads every other one, then remembers what it has read.
+
+    For each modality m a cross-modal Transformer per other modality, whose queries are m's tokens; their results side
+    by side through a memory Transformer, and its last token that is no padding; a residual block over all of them.
+    """
+
+    source: ClassVar[str] = "Tsai et al., ACL 2019 (MulT), section 3"
+    equation: ClassVar[str] = (
+        "h_m = last(memory_m([cross_{m<-j}(x_m, x_j) for j != m])),  h = [h_1 .. h_M],  z = h + W2 drop(relu(W1 h))"
+    )
+    accepts: ClassVar[frozenset[Layout]] = frozenset({"tokens"})
+    equal_widths: ClassVar[bool] = True
+
+    kind: Literal["mult"]
+    heads: Count = Field(5, description="of the attention; divides the features' width")
+    layers: Count = Field(5, description="number of blocks of each cross-modal Transformer")
+    memory_layers: Count = Field(5, description="number of blocks of each memory Transformer, M - 1 times as wide")
+    attention_dropout: Rate = Field(0.1, description="of attention weights")
+    relu_dropout: Rate = Field(0.1, description="of the hidden layer in each block")
+    residual_dropout: Rate = Field(0.1, description="of what each block adds")
+    embedding_dropout: Rate = Field(0.0, description="of the tokens that each Transformer reads")
+    output_dropout: Rate = Field(0.1, description="inside the residual block at the end")
+    causal: bool = Field(
+        False, description="no token sees later ones, in its own modality or another; true in the authors' code"
+    )
 
 
 class LowRank(FusionSpec):
@@ -212,6 +244,6 @@ class SMPDecoder(FusionSpec):
 
 
 Fusion = Annotated[
-    Concat | Sum | Gated | Film | Transformer | LowRank | Late | Mean | MMTM | MMCosine | DeepLab | SMPDecoder,
+    Concat | Sum | Gated | Film | Transformer | MulT | LowRank | Late | Mean | MMTM | MMCosine | DeepLab | SMPDecoder,
     Field(discriminator="kind"),
 ]

@@ -96,17 +96,22 @@ class Planner:
         except ValidationError as error:
             self.problems += [stack.problem(finding) for finding in findings(error, Claimed, stack)]
             return None
-        path = claims_path(self.project.specs, claimed.table)
-        try:
-            rows = self.project.document(path).data["rows"] if path.is_file() else None
-        except (SpecError, KeyError, TypeError):
-            rows = {}  # the claims document is told about by itself
-        if rows is None:
-            hint, allowed = did_you_mean(claimed.table, self.project.names("claims"))
-            message = f"there is no {self.project.file(path)}"
-            self.problems.append(self.document.problem((*keys, "table"), message, allowed=allowed, hint=hint))
-        elif rows and claimed.row not in rows:
-            hint, allowed = did_you_mean(claimed.row, rows)
-            message = f"'{claimed.table}' has no row '{claimed.row}'"
-            self.problems.append(self.document.problem((*keys, "row"), message, allowed=allowed, hint=hint))
+        self.problems += not_there(claimed, keys, self.document, self.project)
         return claimed
+
+
+def not_there(claimed: Claimed, keys: Keys, document: Document, project: Project) -> Iterator[Problem]:
+    """The claims document, or the row of it, that `document` cites at `keys` and that does not exist."""
+    path = claims_path(project.specs, claimed.table)
+    try:
+        rows = project.document(path).data["rows"] if path.is_file() else None
+    except (SpecError, KeyError, TypeError):
+        rows = {}  # the claims document is told about by itself
+    if rows is None:
+        hint, allowed = did_you_mean(claimed.table, project.names("claims"))
+        message = f"there is no {project.file(path)}"
+        yield document.problem((*keys, "table"), message, allowed=allowed, hint=hint)
+    elif rows and claimed.row not in rows:
+        hint, allowed = did_you_mean(claimed.row, rows)
+        message = f"'{claimed.table}' has no row '{claimed.row}'"
+        yield document.problem((*keys, "row"), message, allowed=allowed, hint=hint)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from cggm_pipeline.spec.base import Count, RelativePath
+from cggm_pipeline.spec.base import Count, Positive, RelativePath
 from cggm_pipeline.spec.source import SourceSpec
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -58,7 +58,10 @@ class MOSEI(SourceSpec):
 
 
 class CHSIMS(SourceSpec):
-    """CH-SIMS: Chinese video clips with a sentiment in [-1, 1], in the pickle of MMSA."""
+    """CH-SIMS: Chinese video clips with a sentiment in [-1, 1], in the pickle of MMSA.
+
+    `label_scale` multiplies the labels: 3 gives them the range of CMU-MOSI and CMU-MOSEI, as CASP's code does.
+    """
 
     source: ClassVar[str] = "Yu et al. 2020 (ACL), features of MMSA"
     title: ClassVar[str] = "CH-SIMS, unaligned features of MMSA (1,368 / 456 / 457 clips)"
@@ -68,6 +71,7 @@ class CHSIMS(SourceSpec):
 
     kind: Literal["ch_sims"]
     path: RelativePath = Field("data/raw/ch-sims/unaligned_39.pkl", description="the pickle, from the project's folder")
+    label_scale: Positive = Field(1.0, description="what the labels are multiplied by")
 
     def splits(self) -> bool:
         return True

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from cggm_pipeline.errors import Problem, SpecError
 from cggm_pipeline.spec.chain import chain, check_head, check_name, resolve
+from cggm_pipeline.spec.check_cases import check_cases
 from cggm_pipeline.spec.check_tuning import Tried, note, tuning_seed, values_tried
 from cggm_pipeline.spec.compose import Composed, compose_experiment, examine_experiment
 from cggm_pipeline.spec.experiment import Experiment
@@ -105,6 +106,7 @@ def _examine_table(path: Path, project: Project, tuned: bool) -> Examined:
     reading = tuned and spec.tuning is not None
     choices, unread = read_choices(name, project) if reading else (Choices(name), [])
     rows, more = _rows(spec, stack, below, project, choices)
+    more += check_cases(spec, document, rows, project)
     if problems or more or unread or base.composed is None:
         return None, problems + more + unread
     if reading:

@@ -8,29 +8,41 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from cggm_pipeline.spec.adaptation import AdaptationSpec
+from cggm_pipeline.spec.adapters import AdapterSpec
 from cggm_pipeline.spec.base import Spec
 from cggm_pipeline.spec.describe import annotations_of
+from cggm_pipeline.spec.evaluation import Evaluation
 from cggm_pipeline.spec.experiment import Experiment
+from cggm_pipeline.spec.fills import FillSpec
 from cggm_pipeline.spec.fusions import FusionSpec
 from cggm_pipeline.spec.modality import Modality
 from cggm_pipeline.spec.modulations import Classifiers, ModulationSpec
+from cggm_pipeline.spec.patterns import Missing
 from cggm_pipeline.spec.predictors import PredictorSpec
 from cggm_pipeline.spec.schedules import ScheduleSpec
 from cggm_pipeline.spec.tasks import TaskSpec
 from cggm_pipeline.spec.training import Training
 from cggm_pipeline.spec.transforms import Augmentation
+from cggm_pipeline.spec.weights import Weights
 
 NAMES = (
     "data",
     "use",
     "augment",
+    "missing",
+    "fill",
     "fusion",
     "task",
+    "weights",
+    "adapter",
     "modulation",
     "schedule",
     "classifiers",
     "training",
+    "adaptation",
     "prediction",
+    "evaluation",
     "seeds",
 )
 
@@ -43,13 +55,19 @@ class Sections:
     modalities: dict[str, Modality | None] = field(default_factory=dict)
     use: tuple[str, ...] | None = None
     augment: tuple[Augmentation, ...] | None = None
+    missing: Missing | None = None
+    fill: FillSpec | None = None
     fusion: FusionSpec | None = None
     task: TaskSpec | None = None
+    weights: Weights | None = None
+    adapter: AdapterSpec | None = None
     modulation: ModulationSpec | None = None
     schedule: ScheduleSpec | None = None
     classifiers: Classifiers | None = None
     training: Training | None = None
+    adaptation: AdaptationSpec | None = None
     prediction: PredictorSpec | None = None
+    evaluation: Evaluation | None = None
     seeds: tuple[int, ...] | None = None
 
     @classmethod

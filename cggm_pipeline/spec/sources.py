@@ -11,6 +11,7 @@ from cggm_pipeline.spec.base import Count, Kind, RelativePath, Seed, Slug, Spec
 from cggm_pipeline.spec.features import Features
 from cggm_pipeline.spec.open_data import AVDigits, BasicMotions, Emoji, MFeat
 from cggm_pipeline.spec.published_data import CHSIMS, IEMOCAP, MOSEI, MOSI, BraTS, Food101
+from cggm_pipeline.spec.shifted import Shifted
 from cggm_pipeline.spec.source import SourceSpec
 
 
@@ -76,7 +77,7 @@ RawSource = Annotated[
     DigitsTwoView | Table | MOSI | MOSEI | CHSIMS | IEMOCAP | Food101 | BraTS | AVDigits | MFeat | BasicMotions | Emoji,
     Field(discriminator="kind"),
 ]
-Source = Annotated[RawSource | Features, Field(discriminator="kind")]
+Source = Annotated[RawSource | Features | Shifted, Field(discriminator="kind")]
 
 
 class Published(Kind):

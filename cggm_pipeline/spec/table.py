@@ -16,6 +16,18 @@ class Claimed(Spec):
     row: str = Field(description="a row of that file")
 
 
+class Composite(Spec):
+    """A row made of several trained rows, each with modalities of its own: one model per case of missing modalities.
+
+    Where samples have the modalities S, it is the member that uses exactly S, trained and tested on these alone.
+    """
+
+    rows: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000, strict=False)] = Field(
+        description="labels of the rows that it is made of, no two with the same modalities"
+    )
+    published: Claimed | None = Field(None, description="where a paper's numbers for it stand")
+
+
 class Tuning(Spec):
     """What `cggm tune TABLE` may try: every row the same number of trials, with a seed that no row is judged by.
 
@@ -33,6 +45,7 @@ class Table(Spec):
 
     `sweep` adds one row for each combination: dotted keys of the experiment to lists of values.
     `baseline` is the row that paired differences are taken to; `metric` (null: the task's own) heads the table.
+    `composites` add lines to what the report says of missing modalities; nothing is trained for them.
     With `tuning`, every row says in `tune` which values it tries: {dotted key: [values]}.
     """
 
@@ -44,6 +57,9 @@ class Table(Spec):
     rows: dict[str, dict[str, Any]] = Field(default_factory=dict, description="label: overrides of the base")
     sweep: dict[str, Annotated[tuple[Any, ...], Field(min_length=1, strict=False)]] = Field(
         default_factory=dict, description="dotted key: values; one row for each combination"
+    )
+    composites: dict[str, Composite] = Field(
+        default_factory=dict, description="label: rows of this table that are one model per case of missing modalities"
     )
     baseline: str | None = Field(None, description="label of the row that differences are taken to")
     metric: Slug | None = Field(None, description="the table's metric; null: the task's own")

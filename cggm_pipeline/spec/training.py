@@ -108,7 +108,9 @@ class Training(Spec):
     `clip` bounds the norm of all gradients but the classifiers', after modulation. `selection` null: the task's own.
     """
 
-    epochs: Count = Field(description="passes over the training split")
+    epochs: Annotated[int, Field(ge=0, le=10**9)] = Field(
+        description="passes over the training split; 0: the weights it starts from are kept as they are"
+    )
     batch_size: Count = Field(64, description="samples per optimiser step")
     optimizer: Optimizer = Field(Adam(kind="adam"), description="how weights move")
     scheduler: Scheduler = Field(Constant(), description="how the learning rate moves, epoch by epoch")

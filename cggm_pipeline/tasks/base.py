@@ -37,6 +37,10 @@ class Task(ABC):
         """What a user reads: class probabilities (B, C, ...) or values (B, K)."""
 
     @abstractmethod
+    def label(self, prediction: Tensor) -> Tensor:
+        """The target that a prediction (what `predict` gives, or a mean of such) stands for, as `loss` reads one."""
+
+    @abstractmethod
     def metrics(self, logits: Tensor, target: Tensor) -> dict[str, float]:
         """All metrics of a whole split, computed once at its end on the host (scikit-learn)."""
 

@@ -47,6 +47,10 @@ class Classification(Task):
     def predict(self, logits: Tensor) -> Tensor:
         return logits.softmax(1)
 
+    def label(self, prediction: Tensor) -> Tensor:
+        """The most probable class, (B,) int64."""
+        return prediction.argmax(1)
+
     def metrics(self, logits: Tensor, target: Tensor) -> dict[str, float]:
         """accuracy, macro and weighted F1, balanced accuracy, negative log-likelihood (nats), ECE over 15 bins."""
         return classification_metrics(logits, target)

@@ -52,6 +52,10 @@ class Regression(Task):
     def predict(self, logits: Tensor) -> Tensor:
         return logits.detach()
 
+    def label(self, prediction: Tensor) -> Tensor:
+        """The values themselves."""
+        return prediction
+
     def metrics(self, logits: Tensor, target: Tensor) -> dict[str, float]:
         """Mean absolute error, root mean squared error, Pearson correlation, R^2; over columns their mean."""
         return regression_metrics(logits, target)

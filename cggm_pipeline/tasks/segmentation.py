@@ -57,6 +57,10 @@ class Segmentation(Task):
         """Class probabilities (B, C, h, w), as large as the logits (`enlarged` makes those as large as a mask)."""
         return logits.detach().softmax(1)
 
+    def label(self, prediction: Tensor) -> Tensor:
+        """The most probable class of every pixel, (B, h, w) int64."""
+        return prediction.max(1).indices
+
     @torch.no_grad()
     def classes(self, logits: Tensor, size: Sequence[int]) -> Tensor:
         """The most probable class of every pixel, (B, H, W) int64."""

@@ -45,6 +45,10 @@ class Sentiment(Task):
     def predict(self, logits: Tensor) -> Tensor:
         return logits.detach()
 
+    def label(self, prediction: Tensor) -> Tensor:
+        """The values themselves."""
+        return prediction
+
     def metrics(self, logits: Tensor, target: Tensor) -> dict[str, float]:
         """MAE, correlation, the scale's accuracies, Acc-2 and F1 under both conventions; see docs/metrics.md."""
         return sentiment_metrics(logits, target, self._scale)

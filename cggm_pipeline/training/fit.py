@@ -57,7 +57,7 @@ def fit(
     """Train `network` in place and give it the weights of the best validation epoch.
 
     `schedule`: which samples and modalities an epoch takes, and whose turn a step is (None: everything, at once).
-    `predictor`: how the network is asked for validation.
+    `predictor`: how the network is asked for validation; plainly, if it adapts to what it is asked.
 
     `state`: a folder for checkpoints; a training that was killed goes on from there with the same bits (on the CPU),
     if `key` is the same (a digest of spec, data and code). Without it nothing is kept. Runs in one process, or in

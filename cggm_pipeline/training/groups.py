@@ -19,12 +19,12 @@ def parameter_groups(
     """Torch's parameter groups, each with `owner` ("network", "modality" or "classifiers") and `modality` (or None).
 
     Every trainable parameter stands in exactly one group; groups without any are left out. A modality's group is what
-    `Modulation.rates` acts on. `classifiers` overrides the optimiser's values for the classifiers' group, and may say
-    `scheduled: False`.
+    `Modulation.rates` acts on: its encoder, and its own part of an adapter. `classifiers` overrides the optimiser's
+    values for the classifiers' group, and may say `scheduled: False`.
     """
     groups: list[dict[str, Any]] = [
-        {"params": _trainable(encoder), "owner": "modality", "modality": name}
-        for name, encoder in network.encoders.items()
+        {"params": _trainable(module), "owner": "modality", "modality": name}
+        for name, module in network.owned().items()
     ]
     owned = {id(parameter) for group in groups for parameter in group["params"]}
     rest = [parameter for parameter in _trainable(network) if id(parameter) not in owned]

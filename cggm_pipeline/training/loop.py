@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ class Loop:
     ) -> None:
         self._accelerator, self._network, self._task, self._modulation = accelerator, network, task, modulation
         self._train, self._valid, self._options, self._progress = train, valid, options, progress
-        self._predictor = predictor
+        self._predictor = predictor.selecting
         self._draws = Draws(train, schedule, options)
         self.steps = 0
         self._stepper = Stepper(accelerator, network, task, modulation, options)
@@ -86,7 +87,9 @@ class Loop:
             self._tell(note="; ".join(filter(None, [note, f"{where} (spec, data and code unchanged since)"])))
 
     def run(self) -> None:
-        """All epochs that are left."""
+        """All epochs that are left. Without any epoch the network is measured as it is, and kept."""
+        if not self._options.epochs:
+            self._keep(0, first(self._measured()), {"train_loss": math.nan})
         while self.position[0] < self._options.epochs and not self.selection.exhausted(self.position[0] - 1):
             started = time.monotonic()
             self._epoch(started)
@@ -141,15 +144,18 @@ class Loop:
     def _finish_epoch(self, epoch: int) -> None:
         self._modulation.end_epoch(epoch, self._probe(epoch))
         valid = first(self._measured())
-        logged = self._log.fetch()
+        self._keep(epoch, valid, self._log.fetch())
+        for warned in news(self.history, metric=self._options.metric, mode=self._options.mode):
+            self._tell(warned=warned)
+        self._schedule.step(valid["loss"])
+        self.position = (epoch + 1, 0)
+
+    def _keep(self, epoch: int, valid: dict[str, float], logged: dict[str, float]) -> None:
+        """The epoch's row of the history, and its weights where they are the best so far."""
         row = {"epoch": float(epoch), "train_loss": logged.pop("train_loss")}
         row |= {name if name.startswith(ALONE) else f"valid_{name}": value for name, value in valid.items()} | logged
         self.history.append(row)
-        for warned in news(self.history, metric=self._options.metric, mode=self._options.mode):
-            self._tell(warned=warned)
         self.selection.see(epoch, valid, self._network)
-        self._schedule.step(valid["loss"])
-        self.position = (epoch + 1, 0)
 
     def _measured(self) -> dict[str, float]:
         """The validation metrics, and what each modality scores alone where that is asked for."""

@@ -28,11 +28,8 @@ def write_finished(
     folder: Path, fitted: Fitted, *, metadata: Mapping[str, str], summary: Mapping[str, Any], device: str
 ) -> None:
     """Write the seed's folder whole: weights of the selected epoch, history, summary, and beside it the cost."""
-    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in fitted.network.state_dict().items()}
-    # one entry, because safetensors writes several in no fixed order and equal runs must give equal bytes
-    text = json.dumps(dict(metadata), sort_keys=True)
     files = {
-        WEIGHTS: safetensors.torch.save(weights, {METADATA: text}),
+        WEIGHTS: weights_file(fitted.network, metadata),
         HISTORY: history_csv(fitted.history).encode(),
         SUMMARY: _json({"status": "finished", **summary}),
     }
@@ -56,6 +53,13 @@ def write_failed(folder: Path, error: NotFiniteError, *, summary: Mapping[str, A
     _write_cost(folder, {**cost, "device": device})
 
 
+def weights_file(network: nn.Module, metadata: Mapping[str, str]) -> bytes:
+    """The content of a weights' file: what the network remembers, and what it belongs to."""
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
+    # one entry, because safetensors writes several in no fixed order and equal runs must give equal bytes
+    return safetensors.torch.save(weights, {METADATA: json.dumps(dict(metadata), sort_keys=True)})
+
+
 def history_csv(history: Sequence[Mapping[str, float]]) -> str:
     """One row per epoch, the columns of all rows in order of appearance; `epoch` counts from 0."""
     columns = list(dict.fromkeys(name for row in history for name in row)) or ["epoch"]
@@ -66,9 +70,9 @@ def history_csv(history: Sequence[Mapping[str, float]]) -> str:
     return text.getvalue()
 
 
-def module_parameters(module: nn.Module) -> int:
-    """The number of a module's parameters."""
-    return sum(parameter.numel() for parameter in module.parameters())
+def module_parameters(module: nn.Module, *, trainable: bool = False) -> int:
+    """The number of a module's parameters; `trainable`: of those that learn."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad or not trainable)
 
 
 def _write_cost(folder: Path, cost: Mapping[str, Any]) -> None:

@@ -36,7 +36,7 @@ class Stepper:
         options: Options,
     ) -> None:
         self._accelerator, self._task, self._modulation, self._options = accelerator, task, modulation, options
-        self._network = network
+        self._owned = network.owned()
         groups = parameter_groups(network, modulation, options.classifiers)
         self.optimizer = accelerator.prepare_optimizer(options.optimizer(groups))
         self._model = accelerator.prepare_model(network)
@@ -124,13 +124,13 @@ class Stepper:
         return logged, totals if self._scaled else torch.cat([totals, norms])
 
     def _keep_still(self, turn: Turn) -> None:
-        """Encoders out of turn lose their gradients, whatever a method made of them: zeros would not keep them still.
+        """Modalities out of turn lose their gradients, whatever a method made of them: zeros would not keep them still.
 
         Momentum and weight decay move a parameter whose gradient is zero; an optimiser skips one that has none.
         """
-        for name, encoder in self._network.encoders.items():
+        for name, module in self._owned.items():
             if turn is not None and name not in turn:
-                encoder.zero_grad(set_to_none=True)
+                module.zero_grad(set_to_none=True)
 
     def _apply(self) -> None:
         """The optimiser's step, each modality's rate multiplied by what the modulation says."""

@@ -27,6 +27,7 @@ EXPORTED = {
     "build": {"BuildReport", "Built", "Run", "build", "build_network", "check_build"},
     "encoders": {"Encoder", "Shape"},
     "fills": {"Fill"},
+    "adapters": {"Adapter"},
     "fusions": {"Fusion"},
     "tasks": {"Task"},
     "modulations": {

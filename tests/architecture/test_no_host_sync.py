@@ -12,13 +12,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "cggm_pipeline"
-ROOMS = ("modulations", "tasks", "encoders", "fills", "fusions", "classifiers", "layers")
-FILES = [PACKAGE / "network.py", *(file for room in ROOMS for file in sorted((PACKAGE / room).rglob("*.py")))]
+ROOMS = ("modulations", "tasks", "encoders", "adapters", "fills", "fusions", "classifiers", "layers")
+ADAPTING = ("evaluation/predictors", "evaluation/adaptation")
+FILES = [
+    PACKAGE / "network.py",
+    *(file for room in (*ROOMS, *ADAPTING) for file in sorted((PACKAGE / room).rglob("*.py"))),
+]
 METHODS = {"item", "cpu", "tolist", "numpy", "nonzero", "synchronize"}
 FUNCTIONS = {"bool"}
 HOST_ONLY = {"metrics", "samples", "meter", "result"}  # of a Task or Meter: a whole split at its end, on the host
-BETWEEN = {"start_epoch", "end_epoch", "measured", "_remember"}
-"""Of a modulation, between two epochs or at a restart; the contract tests watch the steps of every method."""
+BETWEEN = {"start_epoch", "end_epoch", "measured", "_remember", "mean_of", "predictions"}
+"""Of a method or an adaptation, between two epochs or at a restart; the contract tests watch the steps of methods."""
 HOST_FILES = [PACKAGE / "tasks" / f"{name}.py" for name in ("measures", "scales", "surface", "volumes")]
 """What these call: scikit-learn, numpy, scipy."""
 STEMS = {file.stem for file in HOST_FILES}
@@ -68,7 +72,7 @@ def test_host_files_are_used_at_the_end_of_a_split_alone():
 
 
 def test_the_scan_covers_every_room():
-    for room in ("modulations", "tasks", "encoders", "fusions", "layers"):
+    for room in ("modulations", "tasks", "encoders", "fusions", "layers", "predictors", "adaptation"):
         assert any(file.parent.name == room for file in FILES), room
     assert (PACKAGE / "network.py") in FILES
 

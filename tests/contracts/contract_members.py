@@ -26,6 +26,9 @@ REQUIRED: dict[tuple[str, str], dict[str, Any]] = {
     ("modulations", "pmr"): {"share": 1.0},  # a tenth of the few samples has one class
     ("modulations", "relearning"): {"every": 1},  # acts in the few epochs that there are
     ("schedules", "thinned"): {"modality": "audio"},
+    ("patterns", "rate"): {"rate": 0.5},
+    ("patterns", "incomplete"): {"share": 0.5},
+    ("patterns", "fixed"): {"kept": [["audio"], ["type", "values"]]},
 }
 """Fields without a default: a new kind that has some needs a line here, and no other change in these tests.
 

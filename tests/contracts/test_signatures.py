@@ -22,17 +22,20 @@ FOLDERS = {
     "sources": "data/sources",
     "transforms": "data/transforms",
     "augmentations": "data/augmentations",
+    "patterns": "data/patterns",
     "predictors": "evaluation/predictors",
 }
 RUNTIME: Mapping[str, set[str]] = {
     "encoders": {"shape"},
-    "fills": {"widths"},
+    "fills": {"widths", "lengths"},
     "fusions": {"widths"},
     "tasks": {"out_features"},
     "losses": set(),
-    "modulations": {"parts", "encoders", "classifiers", "head", "fusion", "loss", "score"},
+    "modulations": {"parts", "modules", "encoders", "classifiers", "head", "fusion", "loss", "score"},
     "schedules": {"modalities"},
-    "predictors": set(),
+    "patterns": {"modalities"},
+    "adapters": set(),
+    "predictors": {"task"},
 }
 MEMBERS = [(room, kind) for room, table in TABLES.items() for kind in table]
 

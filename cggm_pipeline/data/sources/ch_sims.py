@@ -14,11 +14,12 @@ from cggm_pipeline.data.sources.base import Raw, Source
 class CHSIMS(Source):
     """The pickle `path` of MMSA: text 768, audio 33, vision 709 features; each of its own length.
 
-    -inf in audio becomes 0. Split as published. The label is that of all modalities together.
+    -inf in audio becomes 0. Split as published. The label is that of all modalities together, times `label_scale`.
     """
 
-    def __init__(self, *, path: str = "data/raw/ch-sims/unaligned_39.pkl") -> None:
+    def __init__(self, *, path: str = "data/raw/ch-sims/unaligned_39.pkl", label_scale: float = 1.0) -> None:
         self.path = path
+        self.label_scale = label_scale
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -26,4 +27,6 @@ class CHSIMS(Source):
 
     def read(self, root: Path, forms: Mapping[str, Form], problems: Problems) -> Raw:
         """Load the pickle, without running anything in it, and check its keys, sizes, ids and labels."""
-        return read(root, self.path, forms, problems, limit=1, layouts=("MMSA",))
+        raw = read(root, self.path, forms, problems, limit=1, layouts=("MMSA",))
+        raw.labels = [repr(float(label) * self.label_scale) for label in raw.labels]
+        return raw

@@ -1,4 +1,4 @@
-"""predictors: ways to get logits out of a network. `plain` is one forward pass; test-time adaptation belongs here."""
+"""predictors: ways to get logits out of a network: one forward pass (`plain`), or one that adapts to what it reads."""
 
 from cggm_pipeline.evaluation.predictors.base import Predictor
 

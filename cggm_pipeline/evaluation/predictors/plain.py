@@ -57,8 +57,13 @@ def evaluating(network: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def fitting(data: Batches) -> int:
-    """How many samples are predicted at a time. It depends on the shapes alone, so that it is the same everywhere."""
+def fitting(data: Batches, predictor: Predictor = PLAIN) -> int:
+    """How many samples are predicted at a time: the predictor's own number, or else by the shapes.
+
+    By the shapes alone, so that it is the same everywhere.
+    """
+    if predictor.batch_size is not None:
+        return predictor.batch_size
     sample = sum(_numbers(data.split.columns[name].form) for name in data.modalities)
     return max(1, min(BATCH, BATCH_BYTES // (4 * sample)))
 
@@ -79,11 +84,13 @@ def forward(
 ) -> None:
     """Hand logits and target of every batch of `data` to `take`; no batch is dropped, nothing is kept.
 
-    `network` as it stands, in eval mode, without random numbers. `batch_size`: samples at a time (null: `fitting`).
+    `network` as it stands, in eval mode, in one pass of the predictor, which sees inputs alone. `batch_size`: samples
+    at a time (null: `fitting`).
     """
     with evaluating(network):
-        for batch in data.batches(batch_size or fitting(data), train=False):
-            take(predictor(network, batch.inputs), batch.target)
+        ask = predictor.open(network)
+        for batch in data.batches(batch_size or fitting(data, predictor), train=False):
+            take(ask(batch.inputs), batch.target)
 
 
 def predict(

@@ -7,6 +7,7 @@ from cggm_pipeline.report.figures.cost import cost
 from cggm_pipeline.report.figures.curves import learning, modalities
 from cggm_pipeline.report.figures.forest import results
 from cggm_pipeline.report.figures.probes import probes
+from cggm_pipeline.report.figures.rates import missing_rates
 from cggm_pipeline.report.figures.style import Figure, looks
 from cggm_pipeline.report.material import Material
 from cggm_pipeline.report.table import Table
@@ -17,6 +18,7 @@ def draw(table: Table, material: Material) -> list[Figure]:
     look = looks([row.slug for row in table.rows], [row.label for row in table.rows], table.baseline)
     found = [
         results(table, look),
+        missing_rates(material, look, table.metric),
         probes(material, look),
         learning(material, look, table.metric.name),
         *modalities(material, look),

@@ -29,9 +29,10 @@ class ModulationSpec(Kind):
     """A balancing method: what it is defined for, and what it asks of the rest of the experiment.
 
     `tasks`: the task kinds. `min_modalities`, `max_modalities`: how many it can balance (null: any number).
-    `trains_classifiers`: whether it trains one classifier per modality (section `classifiers`). `reads_blocks`: whether
-    z must be a concatenation of the features, so that the head has a block for each modality. `fusions`: the only kinds
-    of fusion it works with (null: every). `schedule`: the only kind of schedule (null: every).
+    `trains_classifiers`: whether it trains one classifier per modality (section `classifiers`). `compares_features`:
+    whether it compares the features with what an encoder says, so that no fill may make them longer. `reads_blocks`:
+    whether z must be a concatenation of the features, so that the head has a block for each modality. `fusions`: the
+    only kinds of fusion it works with (null: every). `schedule`: the only kind of schedule (null: every).
 
     `off`: the parameters that make it joint training, bit for bit (null: it has none). `per_micro_batch`: why two
     micro-batches are not one batch to it, `per_process`: why two processes are not one (both empty: they are the same);
@@ -45,6 +46,7 @@ class ModulationSpec(Kind):
     min_modalities: ClassVar[int] = 2
     max_modalities: ClassVar[int | None] = None
     trains_classifiers: ClassVar[bool] = False
+    compares_features: ClassVar[bool] = False
     reads_blocks: ClassVar[bool] = False
     fusions: ClassVar[frozenset[str] | None] = None
     schedule: ClassVar[str | None] = None

@@ -24,6 +24,7 @@ class UMT(ModulationSpec):
     )
     known: ClassVar[str] = "teachers, lam and absent samples: docs/paper-vs-code.md#umt-and-ume"
     trains_classifiers: ClassVar[bool] = True
+    compares_features: ClassVar[bool] = True
     off: ClassVar[dict[str, Any] | None] = {"lam": 0.0}
 
     family: ClassVar[str] = "loss"

@@ -11,6 +11,12 @@ from cggm_pipeline.build.rooms import specs
 from cggm_pipeline.build.tables import TABLES
 from cggm_pipeline.errors import BuildError
 
+EQUAL = {
+    "image": {"kind": "conv", "channels": [4, 8]},
+    "sound": {"kind": "transformer", "width": 8, "heads": 4, "layers": 1, "output": "mean"},
+}
+"""Encoders as wide as that of `vector`."""
+
 
 def test_the_counts_are_those_of_the_real_network() -> None:
     spec = experiment(modulation={"kind": "cggm", "preset": "paper"})
@@ -39,7 +45,9 @@ def test_nothing_is_allocated_and_no_random_number_drawn() -> None:
 @pytest.mark.parametrize("kind", [k for k in TABLES["fusions"] if specs("fusions")[k].accepts == {"vector"}])
 def test_every_vector_fusion_is_checked(kind: str) -> None:
     options = {"condition": "image"} if kind == "film" else {}
-    assert check_build(experiment(fusion={"kind": kind, **options}), dataset()).total > 0
+    encoders = {**ENCODERS, **(EQUAL if specs("fusions")[kind].equal_widths else {})}
+    modalities = {name: {"encoder": encoder} for name, encoder in encoders.items()}
+    assert check_build(experiment(fusion={"kind": kind, **options}, modalities=modalities), dataset()).total > 0
 
 
 def test_sequences_of_any_length_are_checked() -> None:

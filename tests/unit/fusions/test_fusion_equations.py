@@ -41,6 +41,16 @@ def test_concat_with_a_width_projects_and_has_no_blocks(h: dict[str, Tensor]) ->
     assert fusion.blocks is None
 
 
+def test_concat_with_a_residual_block(h: dict[str, Tensor]) -> None:
+    fusion = Concat(WIDTHS, width=6, residual=True)
+    before = fusion.layers[0](torch.cat([h["a"], h["b"], h["c"]], 1).float()).relu()
+    block = fusion.layers[2]
+    expected = before + block.second(block.first(before).relu())
+    torch.testing.assert_close(z(fusion, h).float(), expected)
+    with pytest.raises(BuildError, match="residual: it stands behind a projection; give concat a width"):
+        Concat(WIDTHS, residual=True)
+
+
 def test_late_is_the_mean_of_per_modality_classifiers(h: dict[str, Tensor]) -> None:
     fusion, head = Late(WIDTHS), torch.nn.Linear(9, 7).double()
     own = [h[name] @ head.weight[:, fusion.blocks[name]].T for name in h]

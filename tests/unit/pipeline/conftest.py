@@ -70,7 +70,7 @@ def write_specs(root: Path, files: dict[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     (root / "stages").mkdir(exist_ok=True)
-    for stage in ("prepare", "features", "train", "evaluate", "report", "rank"):
+    for stage in ("prepare", "features", "shift", "train", "contrast", "pseudo", "evaluate", "report", "rank"):
         (root / "stages" / f"{stage}.py").write_text("")
     return root
 

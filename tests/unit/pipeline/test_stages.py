@@ -65,7 +65,7 @@ def test_every_section_that_can_change_a_result_is_tracked_and_no_other(small: P
     trained, evaluated = set(train_sections(row.experiment)), set(evaluate_sections(row.experiment))
     assert trained | evaluated | set(UNTRACKED) == set(Experiment.model_fields)
     assert not (trained | evaluated) & set(UNTRACKED)
-    assert evaluated - trained == {"evaluation"}
+    assert evaluated - trained == {"adaptation", "evaluation"}
 
 
 def test_of_the_modalities_only_those_in_use_are_tracked(small: Path) -> None:

@@ -136,7 +136,8 @@ def test_show_with_origin(desk: Desk) -> None:
     assert result.exit_code == 0
     lines = [line.split("  # ") for line in result.output.splitlines()]
     origins = {line[0].strip(): line[1] for line in lines if len(line) == 2}
-    assert origins["kind: none"] == "specs/tables/mosi.yaml:5"
+    method = lines[[line[0].rstrip() for line in lines].index("modulation:") + 1]
+    assert [part.strip() for part in method] == ["kind: none", "specs/tables/mosi.yaml:5"]
     assert origins["seeds: [0, 1]"] == "specs/tables/mosi.yaml:7"
     assert origins["epochs: 30"] == "specs/experiments/cggm.yaml:10"
     assert origins["clip: null"] == "default"

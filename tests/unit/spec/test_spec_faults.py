@@ -22,17 +22,17 @@ CASES = [
         "not a parameter of cggm",
         "did you mean 'rho'?",
     ),
-    ("epochs: 30", "epochs: -3", "10:20: training.epochs", "-3 is not a positive integer", ""),
-    ("epochs: 30", "epochs: 1e3", "10:20: training.epochs", "1e3 is not a positive integer", "write 1000"),
-    ("epochs: 30", "epochs: 1.5", "10:20: training.epochs", "1.5 is not a positive integer", ""),
-    ("epochs: 30", "epochs: true", "10:20: training.epochs", "true is not a positive integer", ""),
-    ("epochs: 30", "epochs: '30'", "10:20: training.epochs", "'30' is not a positive integer", "write 30"),
-    ("epochs: 30", "epochs: 1_000", "10:20: training.epochs", "1_000 is not a positive integer", "write 1000"),
-    ("epochs: 30", "epochs: [30]", "10:20: training.epochs", "a list is not a positive integer", ""),
+    ("epochs: 30", "epochs: -3", "10:20: training.epochs", "-3 is not an integer of at least 0", ""),
+    ("epochs: 30", "epochs: 1e3", "10:20: training.epochs", "1e3 is not an integer of at least 0", "write 1000"),
+    ("epochs: 30", "epochs: 1.5", "10:20: training.epochs", "1.5 is not an integer of at least 0", ""),
+    ("epochs: 30", "epochs: true", "10:20: training.epochs", "true is not an integer of at least 0", ""),
+    ("epochs: 30", "epochs: '30'", "10:20: training.epochs", "'30' is not an integer of at least 0", "write 30"),
+    ("epochs: 30", "epochs: 1_000", "10:20: training.epochs", "1_000 is not an integer of at least 0", "write 1000"),
+    ("epochs: 30", "epochs: [30]", "10:20: training.epochs", "a list is not an integer of at least 0", ""),
     ("epochs: 30", "epochs: 5000000000", "10:20: training.epochs", "5000000000 is more than 1000000000", ""),
-    ("epochs: 30", "epochs: null", "10:20: training.epochs", "null is not a positive integer", ""),
+    ("epochs: 30", "epochs: null", "10:20: training.epochs", "null is not an integer of at least 0", ""),
     ("epochs: 30", "epoch: 30", "10:12: training.epoch", "not a parameter of training", "did you mean 'epochs'?"),
-    ("epochs: 30, ", "", "10:1: training", "'epochs' is missing", "a positive integer"),
+    ("epochs: 30, ", "", "10:1: training", "'epochs' is missing", "an integer of at least 0"),
     ("lr: 1e-3", "lr: -1e-3", "10:52: training.optimizer.lr", "-1e-3 is not a positive number", ""),
     ("lr: 1e-3", "lr: 0", "10:52: training.optimizer.lr", "0 is not a positive number", ""),
     ("lr: 1e-3", "lr: .nan", "10:52: training.optimizer.lr", ".nan is not a finite number", ""),
@@ -126,7 +126,7 @@ def test_all_faults_of_a_file_are_told_at_once(desk: Desk) -> None:
         "specs/experiments/x.yaml:9:41: error: modulation.roh: not a parameter of cggm\n"
         "    9 | modulation: {kind: cggm, preset: paper, roh: 1.3}\n"
         f"      |{' ' * 41}^^^ did you mean 'rho'?  (allowed: preset, rho, lam, normalise)\n"
-        "specs/experiments/x.yaml:10:20: error: training.epochs: -3 is not a positive integer\n"
+        "specs/experiments/x.yaml:10:20: error: training.epochs: -3 is not an integer of at least 0\n"
         "   10 | training: {epochs: -3, optimizer: {kind: adam, lr: 1e-3}}\n"
         "      |                    ^^"
     )
