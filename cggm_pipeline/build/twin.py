@@ -58,6 +58,8 @@ def original(name: str, project: Project) -> Original:
     if made := _made(project.specs / ("tables" if name in tables else "datasets") / f"{name}.yaml"):
         raise CggmError(f"error: '{name}' is a twin itself; `{made}` writes it again")
     table = load_table(name, project) if name in tables else None
+    if table is not None:
+        _check_starts(table, name, project)
     chain = [load_dataset(table.base.spec.data if table else name, project)]
     while (upstream := chain[0].spec.source.upstream()) is not None:
         chain.insert(0, load_dataset(upstream, project))
@@ -67,8 +69,22 @@ def original(name: str, project: Project) -> Original:
     return found
 
 
+def _check_starts(table: ComposedTable, name: str, project: Project) -> None:
+    """CggmError where a row starts from the run of another table that has no twin yet."""
+    for row in table.rows.values():
+        weights = row.experiment.spec.weights
+        source = name if weights is None else weights.experiment.rpartition("/")[0]
+        if source != name and not _made(project.specs / "tables" / f"{source}-twin.yaml"):
+            raise CggmError(
+                f"error: '{name}' starts from the run {weights.experiment}, whose table has no twin yet\n"  # type: ignore[union-attr]
+                f"  Make it first: cggm twin {source} data/twins/NAME"
+            )
+
+
 def _made(document: Path) -> str:
     """The command that wrote a document of a twin; "" for a person's own."""
+    if not document.is_file():
+        return ""
     written = [line for line in document.read_text("utf-8").splitlines()[:3] if line.startswith(BY)]
     return written[0].split("`")[1] if written else ""
 
@@ -159,12 +175,13 @@ def _table(name: str, table: ComposedTable, changes: Data) -> Iterator[tuple[str
         "extends": f"experiments/{table.base.name}.yaml",
         "data": f"{table.base.spec.data}-twin",
     }
-    yield f"specs/{base}", {"version": 1, "kind": "experiment", **head, **changes, "seeds": list(SEEDS)}
+    start = _started(table.base.data) if table.base.spec.weights is not None else {}
+    yield f"specs/{base}", {"version": 1, "kind": "experiment", **head, **changes, **start, "seeds": list(SEEDS)}
     written = table.stack.data
     title = f"{written.get('title') or name} (twin)"
-    kept = {key: written[key] for key in ("baseline", "metric", "rows", "sweep") if written.get(key)}
+    kept = {key: written[key] for key in ("baseline", "metric", "rows", "sweep", "composites") if written.get(key)}
     if "rows" in kept:
-        kept["rows"] = {label: _untuned(row) for label, row in kept["rows"].items()}
+        kept["rows"] = {label: {**_untuned(row), **_started(row)} for label, row in kept["rows"].items()}
     told = "Made-up data: its numbers say nothing about a method."
     whole = {"title": title, "description": told, "base": base, "seeds": list(SEEDS), **kept}
     yield f"specs/tables/{name}-twin.yaml", {"version": 1, "kind": "table", **whole}
@@ -173,6 +190,15 @@ def _table(name: str, table: ComposedTable, changes: Data) -> Iterator[tuple[str
 def _untuned(row: Data) -> Data:
     """A row without what it tries: made-up data choose nothing."""
     return {key: value for key, value in row.items() if key != "tune"}
+
+
+def _started(changes: Data) -> Data:
+    """The section `weights` of a row or a base, starting from the twin of the run it names; empty where it has none."""
+    weights = changes.get("weights")
+    if not weights:
+        return {}
+    source, _, row = weights["experiment"].rpartition("/")
+    return {"weights": {**weights, "experiment": f"{source}-twin/{row}"}}
 
 
 def _text(path: str, data: Data, made: str) -> str:

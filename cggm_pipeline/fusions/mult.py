@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cggm_pipeline.fusions.base import Fusion
-from cggm_pipeline.layers.dropout import Dropout
 from cggm_pipeline.layers.features import Features, Layout
 from cggm_pipeline.layers.named import ByName
+from cggm_pipeline.layers.residual import Residual
 from cggm_pipeline.layers.transformer import Transformer
 from cggm_pipeline.layers.widths import one_width
 
@@ -67,13 +67,11 @@ class MulT(Fusion):
             {name: Transformer(others * width, heads, memory_layers, **same) for name in sorted(widths)}
         )
         self.width = len(widths) * others * width
-        self.first = nn.Linear(self.width, self.width)
-        self.second = nn.Linear(self.width, self.width)
-        self.output_dropout = Dropout(output_dropout)
+        self.residual = Residual(self.width, output_dropout)
 
     def forward(self, features: Mapping[str, Features]) -> Features:
         h = torch.cat([self._remembered(name, features) for name in sorted(features)], dim=1)
-        return Features(h + self.second(self.output_dropout(self.first(h).relu())))
+        return Features(self.residual(h))
 
     def _remembered(self, name: str, features: Mapping[str, Features]) -> Tensor:
         """(B, (M - 1) d): what a modality has read in the others, at its last token."""

@@ -167,6 +167,7 @@ class Stages:
                 results,
                 _of_rows(table, "train"),
                 _of_rows(table, "cost.json"),
+                _adapted(table),
             ),
             params=self._version() | data | {paths.table_file(table.name): TABLE} | rows,
             outs=tuple(Out(f"{folder}/{name}") for name in REPORTS),

@@ -17,8 +17,8 @@ from cggm_pipeline.report.table import Cell, Row, Table
 
 COLUMNS = (
     "table", "row", "label", "metric", "unit", "scale", "mean", "sd", "n", "difference", "low", "high", "covers",
-    "p", "p_holm", "published", "source", "verdict", "parameters", "classifier_parameters", "step_seconds",
-    "memory_bytes", "note", "protocol", "banner",
+    "p", "p_holm", "published", "source", "verdict", "parameters", "trainable_parameters",
+    "classifier_parameters", "step_seconds", "memory_bytes", "note", "protocol", "banner",
 )  # fmt: skip
 CASE = "case"
 """Which modalities are there (`audio+text`), `incomplete`, or `rate 0.3`; empty on the complete test split."""
@@ -67,6 +67,7 @@ def _numbers(cell: Cell | CaseCell) -> dict[str, str]:
 def _cost(row: Row) -> dict[str, str]:
     values = {
         "parameters": row.cost.parameters,
+        "trainable_parameters": row.cost.trainable,
         "classifier_parameters": row.cost.classifiers,
         "step_seconds": row.cost.step,
         "memory_bytes": row.cost.memory,

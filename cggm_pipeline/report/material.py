@@ -111,7 +111,7 @@ def gather(spec: TableSpec, root: Path) -> Material:
     return Material(
         spec=spec,
         folder=folder,
-        runs={row.slug: read_row(folder / row.slug) for row in spec.rows},
+        runs={row.slug: read_row(folder / row.slug, row.experiment.adaptation.final) for row in spec.rows},
         scores=tuple(read_scores(folder)),
         confusion=read_confusion(folder),
         data={row.slug: read_facts(folder / row.slug / "train", row.experiment.data) for row in spec.rows},

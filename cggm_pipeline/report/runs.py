@@ -6,7 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from cggm_pipeline.spec import Experiment, load_resolved
 
 History = Mapping[str, NDArray[np.float64]]
 T = TypeVar("T")
+FAILED = "failed.json"
 _SEED = re.compile(r"seed-(\d{1,10})")
 
 
@@ -93,11 +94,16 @@ class Predictions:
     samples: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
-def read_row(folder: Path) -> RowRun:
-    """The row in runs/TABLE/ROW. A row that was never trained has no seeds. DataError where a file is damaged."""
+def read_row(folder: Path, final: str = "train") -> RowRun:
+    """The row in runs/TABLE/ROW. A row that was never trained has no seeds. DataError where a file is damaged.
+
+    `final`: the folder of its final weights; a seed that stopped on the way there has a failure.
+    """
     trained = folder / "train"
     seeds = {int(match[1]): path for path in sorted(trained.glob("seed-*")) if (match := _SEED.fullmatch(path.name))}
-    runs = {seed: read_seed(path, seed) for seed, path in sorted(seeds.items())}
+    runs = {
+        seed: _in_the_end(read_seed(path, seed), folder / final / path.name) for seed, path in sorted(seeds.items())
+    }
     cost, spec = folder / "cost.json", trained / "experiment.yaml"
     experiment = load_resolved(spec, Experiment) if spec.is_file() else None
     return RowRun(folder.name, runs, _json(cost, dict) if cost.is_file() else {}, experiment)
@@ -106,13 +112,22 @@ def read_row(folder: Path) -> RowRun:
 def read_seed(folder: Path, seed: int) -> SeedRun:
     """One seed-<s> folder. DataError where neither a summary nor a failure stands in it, or a file is damaged."""
     history = _history(folder / "history.csv") if (folder / "history.csv").is_file() else {}
-    if (folder / "failed.json").is_file():
-        found = _json(folder / "failed.json", dict)
-        known = {key: found.get(key) for key in ("step", "tensor", "modality")}
-        return SeedRun(seed, history, failure=Failure(str(found.get("error", "stopped")), **known))
+    if (folder / FAILED).is_file():
+        return SeedRun(seed, history, failure=_failure(folder))
     if not (folder / "summary.json").is_file():
         raise DataError(f"{folder}: neither summary.json nor failed.json is there; train this row again")
     return SeedRun(seed, history, _json(folder / "summary.json", dict))
+
+
+def _in_the_end(run: SeedRun, folder: Path) -> SeedRun:
+    """A trained seed, failed where the stage after its training did."""
+    return replace(run, failure=_failure(folder)) if run.failure is None and (folder / FAILED).is_file() else run
+
+
+def _failure(folder: Path) -> Failure:
+    found = _json(folder / FAILED, dict)
+    known = {key: found.get(key) for key in ("step", "tensor", "modality")}
+    return Failure(str(found.get("error", "stopped")), **known)
 
 
 def read_scores(table: Path) -> list[Score]:

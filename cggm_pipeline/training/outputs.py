@@ -34,7 +34,7 @@ def write_finished(
         SUMMARY: _json({"status": "finished", **summary}),
     }
     _write_folder(folder, files)
-    cost = {"seconds": fitted.seconds, "steps": fitted.steps, "step_seconds": fitted.step_seconds}
+    cost = {"seconds": fitted.seconds, "steps": fitted.steps, "step_seconds": fitted.step_seconds or None}
     _write_cost(folder, {**cost, "memory": fitted.memory, "device": device})
 
 

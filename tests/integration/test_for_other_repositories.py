@@ -24,8 +24,7 @@ ANNOTATION = re.compile(r"::error file=(?P<file>[^,:]+)(,line=\d+,endLine=\d+,co
 def repository(tmp_path: Path) -> Path:
     """Another repository: its project, with one bad spec, lies in a folder of it."""
     project = tmp_path / "checkout" / "study"
-    for room in ("datasets", "experiments"):
-        shutil.copytree(ROOT / "specs" / room, project / "specs" / room)
+    shutil.copytree(ROOT / "specs", project / "specs", ignore=shutil.ignore_patterns("resolved", "splits"))
     (project / "specs/experiments/bad.yaml").write_text(BAD)
     return tmp_path / "checkout"
 

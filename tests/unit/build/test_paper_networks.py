@@ -29,3 +29,18 @@ def test_parameters_are_the_released_ones(table: str, network: int, classifiers:
     report = check_build(experiment, load_dataset(experiment.data, project).spec)
     assert report.total == report.trainable == network
     assert sum(report.classifiers.values()) == classifiers - without
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "network"),
+    [
+        ("mplmm/pretraining", "mult", 1_071_211 + 30 * (74 - 5 + 35 - 20)),  # counted on MOSI; MOSEI has wider inputs
+        ("wander/mosi", "backbone", 371_721),
+        ("casp/source-mosei-late", "source", 342_881),
+        ("casp/source-mosei-early", "source", 140_681),
+    ],
+)
+def test_backbones_of_the_other_papers(table: str, row: str, network: int) -> None:
+    project = Project(ROOT)
+    experiment = load_table(table, project).rows[row].experiment.spec
+    assert check_build(experiment, load_dataset(experiment.data, project).spec).total == network

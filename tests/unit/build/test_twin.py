@@ -237,3 +237,26 @@ def test_the_twin_of_a_nested_table_with_tuning_is_not_tuned(project: Path) -> N
     twin_table = load_table("open/mosi-twin", Project(project))
     assert twin_table.spec.tuning is None
     assert [row.label for row in twin_table.rows.values()] == list(rows)
+
+
+def test_a_table_that_starts_from_anothers_run_needs_its_twin(project: Path) -> None:
+    told = run("twin", "mplmm/mosi", "data/twins/mosi", code=1)
+    assert "'mplmm/mosi' starts from the run mplmm/pretraining/mult, whose table has no twin yet" in told
+    assert "cggm twin mplmm/pretraining data/twins/NAME" in told
+    assert not (project / "data/twins").exists()
+    run("twin", "mplmm/pretraining", "data/twins/mosei")
+    run("twin", "mplmm/mosi", "data/twins/mosi")
+    assert "no errors" in run("validate")
+    table = load_table("mplmm/mosi-twin", Project(project))
+    starts = {slug: row.experiment.spec.weights for slug, row in table.rows.items()}
+    assert starts["mplmm-paper"].experiment == "mplmm/pretraining-twin/mult"
+    assert starts["lb-text"] is None
+    assert set(table.spec.composites) == {"LB"}
+
+
+def test_rows_that_start_from_a_row_of_their_own_table(project: Path) -> None:
+    run("twin", "wander/mosi", "data/twins/mosi")
+    assert "no errors" in run("validate")
+    rows = load_table("wander/mosi-twin", Project(project)).rows
+    assert rows["backbone"].experiment.spec.weights is None
+    assert rows["wander-paper"].experiment.spec.weights.experiment == "wander/mosi-twin/backbone"

@@ -86,8 +86,8 @@ def restated(fusion: MulT, features: dict[str, Features], row: int, heads: int) 
         ]
         h.append(transformer(state, f"memory.{name}", 1, torch.cat(crossed or [x[name]], 1), None, heads)[-1])
     joined = torch.cat(h)
-    hidden = (joined @ state["first.weight"].T + state["first.bias"]).relu()
-    return joined + hidden @ state["second.weight"].T + state["second.bias"]
+    hidden = (joined @ state["residual.first.weight"].T + state["residual.first.bias"]).relu()
+    return joined + hidden @ state["residual.second.weight"].T + state["residual.second.bias"]
 
 
 @pytest.mark.parametrize("names", ["a", "av", "atv"])
@@ -142,7 +142,7 @@ def test_causal_tokens_read_nothing_later_in_another_modality() -> None:
     half = slice(0, 10)  # of z, before the residual block mixes it
     for causal, same in ((True, True), (False, False)):
         fusion = made({"a": 10, "v": 10}, causal=causal)
-        nn.init.zeros_(fusion.second.weight)
+        nn.init.zeros_(fusion.residual.second.weight)
         z, other = (
             fusion({"a": Features(features["a"], mask), "v": Features(v)}).tensor for v in (features["v"], moved)
         )

@@ -131,6 +131,15 @@ def test_a_run_that_nothing_makes_has_its_place(project: Path, named: str, messa
     assert caught.value.problems[0].line == 5
 
 
+def test_another_name_is_for_a_modality_in_use(project: Path) -> None:
+    renamed = TARGET.replace("statistics: true", "modalities: {nosy: rotated}")
+    write_specs(project, {"experiments/target.yaml": renamed})
+    with pytest.raises(
+        SpecError, match=r"(?s)weights\.modalities\.nosy: there is no modality 'nosy'.*did you mean 'noisy'"
+    ):
+        load_experiment("target", Project(project))
+
+
 def test_an_experiment_without_a_table_is_a_run_too(project: Path) -> None:
     write_specs(
         project,

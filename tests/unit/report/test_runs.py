@@ -95,3 +95,13 @@ def test_an_archive_without_anything_per_sample_is_refused(written):
     np.savez(path, ids=np.array(["a", "b"]), sample_dice=np.zeros(3))
     with pytest.raises(DataError, match="3 of dice, 2 of ids"):
         read_predictions(written.runs, "joint", 0)
+
+
+def test_a_seed_that_stopped_while_it_was_adapted_says_so(written):
+    row = written.runs / "joint"
+    folder = row / "adapted" / "seed-0"
+    folder.mkdir(parents=True)
+    (folder / "failed.json").write_text('{"error": "contrast_loss is not finite", "step": 3}')
+    assert 0 not in read_row(row).failures
+    assert str(read_row(row, "adapted").failures[0]) == "contrast_loss is not finite (step 3)"
+    assert read_row(row, "adapted").seeds[0].history

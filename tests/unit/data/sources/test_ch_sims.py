@@ -30,6 +30,13 @@ def test_labels_beyond_one(tmp_path: Path) -> None:
         read(SOURCE, tmp_path, content, FORMS)
 
 
+def test_labels_are_multiplied_after_they_were_checked(tmp_path: Path) -> None:
+    plain = read(SOURCE, tmp_path, mmsa(1), FORMS).labels
+    scaled = read(CHSIMS(path="t.pkl", label_scale=3.0), tmp_path, mmsa(1), FORMS).labels
+    assert [float(label) for label in scaled] == [3 * float(label) for label in plain]
+    assert max(abs(float(label)) for label in scaled) > 1
+
+
 def test_the_layout_of_mult_is_none_of_this_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"expected are at least MMSA: text, audio, vision, regression_labels$"):
         read(SOURCE, tmp_path, mult(), forms())
