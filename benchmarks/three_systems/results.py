@@ -202,11 +202,13 @@ def drawing(name: str) -> str | None:
                 axes.plot(x, y, color=look.colour, linestyle=look.dash, linewidth=look.width, marker=mark, label=label)
             axes.set_title(DATA[data])
             axes.set_xlabel(AXES[name])
-            axes.set_xscale("symlog" if name == "adapters" else "linear")
+            if name == "adapters":
+                axes.set_xscale("symlog")
+                axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes_of_first = canvas.axes[0]
         axes_of_first.set_ylabel("test accuracy [%]")
         handles, labels = axes_of_first.get_legend_handles_labels()
-        canvas.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+        canvas.legend(handles, labels, loc="outside lower center", ncols=1 + len(panels), frameon=False)
         text = io.StringIO()
         canvas.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()
