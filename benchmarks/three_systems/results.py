@@ -12,6 +12,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -196,9 +197,9 @@ def drawing(name: str) -> str | None:
         for axes, data in zip(np.atleast_1d(canvas.subplots(1, len(panels))), panels, strict=True):
             lines = DRAWN[name](data)
             styles = looks(list(lines), list(lines), next(iter(lines)))
-            for label, (x, y) in lines.items():
+            for (label, (x, y)), shape in zip(lines.items(), cycle("os^D"), strict=False):
                 look = styles[label]
-                mark = "o" if len(x) == 1 else None
+                mark = shape if len(x) == 1 else None
                 axes.plot(x, y, color=look.colour, linestyle=look.dash, linewidth=look.width, marker=mark, label=label)
             axes.set_title(DATA[data])
             axes.set_xlabel(AXES[name])
