@@ -7,7 +7,6 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,13 +22,6 @@ TRAJECTORY = "trajectory.npz"
 """Of contrast: `trajectory` (K, N, ...) the predictions, `ids` (N,)."""
 PSEUDO = "pseudo.npz"
 """Of pseudo: `instability` (N,), `selected` (k,) positions, `label` (N, ...) pseudo-labels, `ids` (N,)."""
-
-
-def npz(**arrays: Any) -> bytes:
-    """The content of an npz file."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
 
 
 def read_trajectory(seed: Path) -> Tensor:

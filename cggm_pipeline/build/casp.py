@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cggm_pipeline.build.adapted import PSEUDO, TRAJECTORY, npz, read_trajectory
+from cggm_pipeline.build.adapted import PSEUDO, TRAJECTORY, read_trajectory
+from cggm_pipeline.build.npz import npz
 from cggm_pipeline.build.run import Run
 from cggm_pipeline.data.batches import Batch, order
 from cggm_pipeline.errors import BuildError

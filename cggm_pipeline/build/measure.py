@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from cggm_pipeline.build.npz import npz
 from cggm_pipeline.build.run import Run
 from cggm_pipeline.evaluation.evaluate import measure, stream
 from cggm_pipeline.evaluation.predictors.plain import predict
@@ -24,10 +24,7 @@ class Found:
 
     def archive(self) -> bytes:
         """An npz with the arrays, and `sample_METRIC` where the metric of the split is the mean of these."""
-        buffer = io.BytesIO()
-        arrays: dict[str, Any] = {f"sample_{name}": values for name, values in self.samples.items()}
-        np.savez(buffer, **self.arrays, **arrays)
-        return buffer.getvalue()
+        return npz(**self.arrays, **{f"sample_{name}": values for name, values in self.samples.items()})
 
 
 class Measure(Protocol):

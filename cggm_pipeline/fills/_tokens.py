@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cggm_pipeline.errors import BuildError
 from cggm_pipeline.fills._absent import beside, there
 from cggm_pipeline.layers.features import Features
 from cggm_pipeline.layers.resampling import Cells, unpadded
+
+
+def no_pyramids(widths: Mapping[str, int | tuple[int, ...]], kind: str) -> None:
+    """BuildError where a modality's features are a pyramid, which is no sequence of tokens."""
+    if pyramids := [name for name in sorted(widths) if not isinstance(widths[name], int)]:
+        raise BuildError(f"{kind} fills vectors and tokens, but the features of '{pyramids[0]}' are a pyramid")
 
 
 @dataclass(frozen=True)

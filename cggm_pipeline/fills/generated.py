@@ -8,11 +8,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from cggm_pipeline.errors import BuildError
 from cggm_pipeline.fills._absent import emptied
 from cggm_pipeline.fills._generation import Generation
 from cggm_pipeline.fills._missing_type import MissingType, Signals
-from cggm_pipeline.fills._tokens import Tokens
+from cggm_pipeline.fills._tokens import Tokens, no_pyramids
 from cggm_pipeline.fills.base import Fill
 from cggm_pipeline.layers.features import Features, Layout
 from cggm_pipeline.layers.named import ByName
@@ -63,8 +62,7 @@ class Generated(Fill):
     ) -> None:
         super().__init__()
         names, released = sorted(widths), form == "released"
-        if pyramids := [name for name in names if not isinstance(widths[name], int)]:
-            raise BuildError(f"generated fills vectors and tokens, but the features of '{pyramids[0]}' are a pyramid")
+        no_pyramids(widths, "generated")
         self.steps, self.signal, self.behind = steps, signal, released
         self.varying = frozenset(name for name in names if lengths[name] is None)
         grids = {name: min(lengths[name] or steps, steps) for name in names}

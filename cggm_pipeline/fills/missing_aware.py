@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cggm_pipeline.errors import BuildError
-from cggm_pipeline.fills._tokens import Tokens
+from cggm_pipeline.fills._tokens import Tokens, no_pyramids
 from cggm_pipeline.fills.base import Fill
 from cggm_pipeline.layers.features import Features, Layout
 from cggm_pipeline.layers.named import ByName
@@ -31,10 +31,7 @@ class MissingAware(Fill):
 
     def __init__(self, widths: Mapping[str, int], *, length: int = 16) -> None:
         super().__init__()
-        if pyramids := [name for name in sorted(widths) if not isinstance(widths[name], int)]:
-            raise BuildError(
-                f"missing_aware fills vectors and tokens, but the features of '{pyramids[0]}' are a pyramid"
-            )
+        no_pyramids(widths, "missing_aware")
         if len(widths) > MOST:
             raise BuildError(
                 f"missing_aware has a prompt for each of 2^M - 1 cases and takes at most {MOST} modalities, but there "

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import torch
 
-from cggm_pipeline.errors import BuildError
 from cggm_pipeline.fusions.base import Fusion
 from cggm_pipeline.layers.features import Features, Layout
+from cggm_pipeline.layers.widths import one_width
 
 
 class Mean(Fusion):
@@ -24,10 +24,7 @@ class Mean(Fusion):
 
     def __init__(self, widths: Mapping[str, int]) -> None:
         super().__init__()
-        if len(set(widths.values())) != 1:
-            found = ", ".join(f"{name} {widths[name]}" for name in sorted(widths))
-            raise BuildError(f"mean needs features of one width: {found}; make the encoders equally wide")
-        self.width = next(iter(widths.values()))
+        self.width = one_width(widths, "mean")
 
     def forward(self, features: Mapping[str, Features]) -> Features:
         return Features(torch.stack([features[name].tensor for name in sorted(features)]).mean(0))

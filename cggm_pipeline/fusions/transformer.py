@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from cggm_pipeline.errors import BuildError
 from cggm_pipeline.fusions.base import Fusion
 from cggm_pipeline.layers import transformer
 from cggm_pipeline.layers.dropout import Dropout
 from cggm_pipeline.layers.features import Features, Layout
+from cggm_pipeline.layers.widths import one_width
 
 
 class Transformer(Fusion):
@@ -37,10 +37,7 @@ class Transformer(Fusion):
         output_dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if len(set(widths.values())) != 1:
-            found = ", ".join(f"{name} {widths[name]}" for name in sorted(widths))
-            raise BuildError(f"transformer needs features of one width, but they are: {found}")
-        self.width = next(iter(widths.values()))
+        self.width = one_width(widths, "transformer")
         self.transformer = transformer.Transformer(
             self.width,
             heads,

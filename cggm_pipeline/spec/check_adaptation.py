@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cggm_pipeline.spec.adaptation import AdaptationSpec, OfflineCASP
+from cggm_pipeline.spec.in_use import USE, not_in_use
 from cggm_pipeline.spec.layers import Finding
-from cggm_pipeline.spec.load import Keys
-from cggm_pipeline.spec.nearest import did_you_mean, listed
+from cggm_pipeline.spec.nearest import listed
 from cggm_pipeline.spec.predictors import PredictorSpec
 from cggm_pipeline.spec.sections import Sections
-
-USE: Keys = ("use",)
 
 
 def check_adaptation(sections: Sections) -> Iterator[Finding]:
@@ -36,5 +34,4 @@ def _fit(sections: Sections, spec: PredictorSpec | AdaptationSpec, section: str,
         message = f"{spec.kind} needs {spec.min_modalities} modalities, and one is in use"
         yield Finding(path, message, hint=f"use kind: {without}", also=(USE, ("modalities",)))
     for name in sorted(set(getattr(spec, "drop", None) or ()) - set(used)) if used else ():
-        hint, allowed = did_you_mean(name, used)
-        yield Finding((section, "drop", name), f"there is no modality '{name}' in use", allowed, hint, also=(USE,))
+        yield not_in_use((section, "drop", name), name, used)

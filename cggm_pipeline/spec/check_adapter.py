@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from cggm_pipeline.spec.adapters import AdapterSpec, Bottleneck, LoRA, Wander
+from cggm_pipeline.spec.check_network import one_width
 from cggm_pipeline.spec.dataset import Dataset
 from cggm_pipeline.spec.encoders import EncoderSpec
+from cggm_pipeline.spec.in_use import USE
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.load import Keys
 from cggm_pipeline.spec.nearest import listed
@@ -15,7 +17,6 @@ from cggm_pipeline.spec.sections import Sections
 ADAPTER: Keys = ("adapter", "kind")
 WHERE: Keys = ("adapter", "where")
 TOKENS: Keys = ("adapter", "tokens")
-USE: Keys = ("use",)
 
 
 def check_adapter(sections: Sections, dataset: Dataset | None) -> Iterator[Finding]:
@@ -27,7 +28,7 @@ def check_adapter(sections: Sections, dataset: Dataset | None) -> Iterator[Findi
     yield from _layouts(adapter, encoders)
     yield from _blocks(adapter, encoders, sections)
     if adapter.equal_widths():
-        yield from _widths(adapter, encoders)
+        yield from one_width(ADAPTER, adapter.kind, encoders, "give every encoder the same width")
     yield from _frozen(adapter, encoders)
     if isinstance(adapter, Wander):
         yield from _tokens(adapter, encoders, sections, dataset)
@@ -57,14 +58,6 @@ def _blocks(adapter: AdapterSpec, encoders: Mapping[str, EncoderSpec], sections:
     for name in without:
         message = f"every stands behind the blocks of each encoder, and {encoders[name].kind}, of '{name}', has none"
         yield Finding(WHERE, message, "last", "set it", also=(_encoder(name, "kind"), USE))
-
-
-def _widths(adapter: AdapterSpec, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
-    widths = {name: encoder.features_width for name, encoder in encoders.items() if encoder.features_width is not None}
-    if len(set(widths.values())) > 1:
-        shown = listed(f"{name} {width}" for name, width in widths.items())
-        hint = "give every encoder the same width"
-        yield Finding(ADAPTER, f"{adapter.kind} needs features of one width: {shown}", hint=hint, also=(USE,))
 
 
 def _frozen(adapter: AdapterSpec, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:

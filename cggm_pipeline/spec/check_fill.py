@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cggm_pipeline.spec.check_network import MODALITIES, USE, one_width
+from cggm_pipeline.spec.check_network import MODALITIES, one_width
 from cggm_pipeline.spec.fills import ModalityDropout
+from cggm_pipeline.spec.in_use import USE, not_in_use
 from cggm_pipeline.spec.layers import Finding
-from cggm_pipeline.spec.nearest import did_you_mean, listed
+from cggm_pipeline.spec.nearest import listed
 from cggm_pipeline.spec.sections import Sections
 
 
@@ -36,10 +37,4 @@ def check_fill(sections: Sections) -> Iterator[Finding]:
     if field is not None:
         yield from one_width(("fill", field), f"{fill.kind} with {field}", encoders)
     if isinstance(fill, ModalityDropout) and isinstance(fill.rate, dict) and used:
-        yield from _names(fill.rate, list(used))
-
-
-def _names(rates: dict[str, float], used: list[str]) -> Iterator[Finding]:
-    for name in sorted(set(rates) - set(used)):
-        hint, allowed = did_you_mean(name, used)
-        yield Finding(("fill", "rate", name), f"there is no modality '{name}' in use", allowed, hint, also=(USE,))
+        yield from (not_in_use(("fill", "rate", name), name, used) for name in sorted(set(fill.rate) - set(used)))

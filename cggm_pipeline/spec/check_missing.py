@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import isclose
 
+from cggm_pipeline.spec.in_use import USE, not_in_use
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.load import Keys
-from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.patterns import Fixed, Natural, PatternSpec
 from cggm_pipeline.spec.sections import Sections
 
 SPLITS = ("train", "valid", "test")
-USE: Keys = ("use",)
 MODALITIES: Keys = ("modalities",)
 
 
@@ -39,10 +38,7 @@ def _pattern(pattern: PatternSpec, path: Keys, used: Sequence[str]) -> Iterator[
         yield Finding((*path, "kind"), message, hint="select some with use:", also=(USE, MODALITIES))
     for place, name in pattern.named():
         if name not in used:
-            hint, allowed = did_you_mean(name, used)
-            on_key = isinstance(place[-1], str)
-            message = f"there is no modality '{name}' in use"
-            yield Finding((*path, *place), message, allowed, hint, on="key" if on_key else "value", also=(USE,))
+            yield not_in_use((*path, *place), name, used, on="key" if isinstance(place[-1], str) else "value")
     if isinstance(pattern, Fixed):
         yield from _kept(pattern, path)
 

@@ -9,14 +9,14 @@ from cggm_pipeline.spec.check_adaptation import check_adaptation
 from cggm_pipeline.spec.encoders import EncoderSpec, Timm, Transformer
 from cggm_pipeline.spec.fusions import Concat, Film, FusionSpec, MulT, SMPDecoder
 from cggm_pipeline.spec.fusions import Transformer as TransformerFusion
+from cggm_pipeline.spec.in_use import USE, not_in_use
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.load import Keys
 from cggm_pipeline.spec.modulations import MSLR, ModulationSpec
-from cggm_pipeline.spec.nearest import did_you_mean, listed
+from cggm_pipeline.spec.nearest import listed
 from cggm_pipeline.spec.schedules import Thinned
 from cggm_pipeline.spec.sections import Sections
 
-USE: Keys = ("use",)
 MODALITIES: Keys = ("modalities",)
 
 
@@ -58,10 +58,7 @@ def _fusion(sections: Sections, fusion: FusionSpec, encoders: Mapping[str, Encod
         message, hint = "the residual block stands behind a projection", "give concat a width"
         yield Finding(("fusion", "residual"), message, "false", hint, also=(("fusion", "width"),))
     if isinstance(fusion, Film) and used and fusion.condition not in used:
-        hint, allowed = did_you_mean(fusion.condition, used)
-        yield Finding(
-            ("fusion", "condition"), f"there is no modality '{fusion.condition}' in use", allowed, hint, also=(USE,)
-        )
+        yield not_in_use(("fusion", "condition"), fusion.condition, used)
     if task is not None and fusion.layout not in task.accepts:
         message = f"{task.kind} reads {listed(sorted(task.accepts))}; {fusion.kind} gives {fusion.layout}"
         yield Finding(("task", "kind"), message, also=(("fusion", "kind"),))
@@ -100,16 +97,20 @@ def _decoder(fusion: SMPDecoder, encoders: Mapping[str, EncoderSpec]) -> Iterato
             yield Finding(path, message, hint=hint, also=(("fusion", "kind"), USE))
 
 
-def one_width(path: Keys, kind: str, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
+def one_width(path: Keys, kind: str, encoders: Mapping[str, EncoderSpec], hint: str = "") -> Iterator[Finding]:
     """A finding where the features of the encoders, as far as their widths are known, are not equally wide."""
-    widths = {name: encoder.features_width for name, encoder in encoders.items() if encoder.features_width is not None}
+    widths = _known_widths(encoders)
     if len(set(widths.values())) > 1:
         shown = listed(f"{name} {width}" for name, width in widths.items())
-        yield Finding(path, f"{kind} needs features of one width: {shown}", also=(USE,))
+        yield Finding(path, f"{kind} needs features of one width: {shown}", hint=hint, also=(USE,))
+
+
+def _known_widths(encoders: Mapping[str, EncoderSpec]) -> dict[str, int]:
+    return {name: encoder.features_width for name, encoder in encoders.items() if encoder.features_width is not None}
 
 
 def _equal_widths(fusion: FusionSpec, encoders: Mapping[str, EncoderSpec]) -> Iterator[Finding]:
-    widths = {name: encoder.features_width for name, encoder in encoders.items() if encoder.features_width is not None}
+    widths = _known_widths(encoders)
     yield from one_width(("fusion", "kind"), fusion.kind, encoders)
     if len(set(widths.values())) == 1 and isinstance(fusion, TransformerFusion | MulT):
         width = next(iter(widths.values()))
@@ -146,9 +147,7 @@ def _modulation(sections: Sections, encoders: Mapping[str, EncoderSpec]) -> Iter
 
 def _rates(modulation: MSLR, used: Collection[str]) -> Iterator[Finding]:
     for name in sorted(set(modulation.rates or ()) - set(used)):
-        hint, allowed = did_you_mean(name, used)
-        message = f"there is no modality '{name}' in use"
-        yield Finding(("modulation", "rates", name), message, allowed, hint, also=(USE,))
+        yield not_in_use(("modulation", "rates", name), name, used)
 
 
 def _surroundings(sections: Sections, modulation: ModulationSpec) -> Iterator[Finding]:
@@ -184,10 +183,7 @@ def _schedule(sections: Sections) -> Iterator[Finding]:
             message = f"{name} is read with {other}: {value} alone"
             yield Finding(("schedule", name), message, hint="remove it", also=(("schedule", other),))
     if isinstance(schedule, Thinned) and used and schedule.modality not in used:
-        hint, allowed = did_you_mean(schedule.modality, used)
-        yield Finding(
-            ("schedule", "modality"), f"there is no modality '{schedule.modality}' in use", allowed, hint, also=(USE,)
-        )
+        yield not_in_use(("schedule", "modality"), schedule.modality, used)
 
 
 def _number(count: int) -> str:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 Bools = NDArray[np.bool_]
 
+SUBSET = "its subset"
+"""The label that a sample's subset is drawn for; no modality has such a name."""
+
 PER_DIGEST = 4
 """A digest has 32 bytes: four numbers of 8."""
 

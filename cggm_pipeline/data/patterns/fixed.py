@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cggm_pipeline.data.patterns.base import Bools, Numbers, Pattern
+from cggm_pipeline.data.patterns.base import SUBSET, Bools, Numbers, Pattern
 from cggm_pipeline.errors import BuildError
-
-LABEL = "its subset"
-"""What the number is drawn for; no modality has such a name."""
 
 
 class Fixed(Pattern):
@@ -30,6 +27,6 @@ class Fixed(Pattern):
     def kept(self, numbers: Numbers, there: Bools) -> Bools:
         if not len(self._limits):
             return np.repeat(self._subsets, len(there), 0)
-        which = np.searchsorted(self._limits, numbers(LABEL)[:, 0], side="right")
+        which = np.searchsorted(self._limits, numbers(SUBSET)[:, 0], side="right")
         chosen: Bools = self._subsets[which]
         return chosen

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cggm_pipeline.data.patterns.base import Bools, Numbers, Pattern
-
-LABEL = "its subset"
-"""What the numbers are drawn for; no modality has such a name."""
+from cggm_pipeline.data.patterns.base import SUBSET, Bools, Numbers, Pattern
 
 
 class Incomplete(Pattern):
@@ -23,7 +20,7 @@ class Incomplete(Pattern):
         self._share = share
 
     def kept(self, numbers: Numbers, there: Bools) -> Bools:
-        incomplete, which = numbers(LABEL)[:, :2].T
+        incomplete, which = numbers(SUBSET)[:, :2].T
         number = len(self.modalities)
         chosen = 1 + np.floor(which * (2**number - 2)).astype(np.int64)  # bit k: the k-th modality stays
         kept: Bools = (chosen[:, None] >> np.arange(number)) & 1 == 1

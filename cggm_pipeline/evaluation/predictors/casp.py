@@ -16,14 +16,15 @@ from cggm_pipeline.evaluation.adaptation.learner import Learner
 from cggm_pipeline.evaluation.adaptation.stability import Form, instability, selected
 from cggm_pipeline.evaluation.adaptation.steps import contrast_step, pseudo_step
 from cggm_pipeline.evaluation.adaptation.views import drawn
-from cggm_pipeline.evaluation.predictors.base import Ask, Predictor
+from cggm_pipeline.evaluation.predictors.adapting import Adapting
+from cggm_pipeline.evaluation.predictors.base import Ask
 from cggm_pipeline.evaluation.predictors.plain import PLAIN
 from cggm_pipeline.layers.features import Input
 from cggm_pipeline.network import Network
 from cggm_pipeline.tasks.base import Task
 
 
-class CASP(Predictor):
+class CASP(Adapting):
     """`steps` contrastive steps on a batch, `pseudo_steps` on its stable samples, then its prediction.
 
     A contrastive step is NT-Xent of z of the samples and z of the same samples without one modality, which is drawn
@@ -71,10 +72,6 @@ class CASP(Predictor):
         unknown = sorted(set(self.drop or ()) - set(names))
         if unknown:
             raise BuildError(f"drop: there is no modality {', '.join(unknown)} (allowed: {', '.join(names)})")
-
-    @property
-    def selecting(self) -> Predictor:
-        return PLAIN
 
     def _online(self, network: nn.Module) -> Ask:
         copy = adaptable(_modal(network))

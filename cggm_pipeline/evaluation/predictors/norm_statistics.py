@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from torch import Tensor, nn
+from torch import nn
 
 from cggm_pipeline.evaluation.adaptation.copies import adaptable
 from cggm_pipeline.evaluation.adaptation.statistics import check_batch_norms, mix_batch_statistics_
-from cggm_pipeline.evaluation.predictors.base import Ask, Predictor
+from cggm_pipeline.evaluation.predictors.adapting import Adapting
+from cggm_pipeline.evaluation.predictors.base import Ask
 from cggm_pipeline.evaluation.predictors.plain import PLAIN
-from cggm_pipeline.layers.features import Input
 
 
-class NormStatistics(Predictor):
+class NormStatistics(Adapting):
     """Running statistics mixed with those of the batch: mu = N/(N+n) mu_s + n/(N+n) mu_t, the variance likewise.
 
     N: `prior`, n: samples in the batch, s: training, t: the batch (Schneider et al., section 3; N = 0 is Nado et al.'s
@@ -24,9 +22,6 @@ class NormStatistics(Predictor):
         self.prior = prior
         self.batch_size = batch_size
 
-    def __call__(self, network: nn.Module, inputs: Mapping[str, Input]) -> Tensor:
-        return self.open(network)(inputs)
-
     def open(self, network: nn.Module) -> Ask:
         copy = adaptable(network)
         mix_batch_statistics_(copy, self.prior)
@@ -34,7 +29,3 @@ class NormStatistics(Predictor):
 
     def check(self, network: nn.Module) -> None:
         check_batch_norms(network, "norm_statistics")
-
-    @property
-    def selecting(self) -> Predictor:
-        return PLAIN

@@ -12,12 +12,13 @@ from cggm_pipeline.evaluation.adaptation.copies import adaptable, check_learning
 from cggm_pipeline.evaluation.adaptation.learner import Learner
 from cggm_pipeline.evaluation.adaptation.losses import entropy
 from cggm_pipeline.evaluation.adaptation.statistics import take_batch_statistics_
-from cggm_pipeline.evaluation.predictors.base import Ask, Predictor
+from cggm_pipeline.evaluation.predictors.adapting import Adapting
+from cggm_pipeline.evaluation.predictors.base import Ask
 from cggm_pipeline.evaluation.predictors.plain import PLAIN
 from cggm_pipeline.layers.features import Input
 
 
-class Tent(Predictor):
+class Tent(Adapting):
     """`steps` Adam steps per batch on the mean entropy of its predictions, over normalisation's scales and shifts.
 
     Batch normalisation takes the batch's statistics. "online": what was learnt stays, and the prediction is that of
@@ -38,18 +39,11 @@ class Tent(Predictor):
         self.batch_size = batch_size
         self._open = {"online": self._online, "episodic": self._episodic}[mode]
 
-    def __call__(self, network: nn.Module, inputs: Mapping[str, Input]) -> Tensor:
-        return self.open(network)(inputs)
-
     def open(self, network: nn.Module) -> Ask:
         return self._open(network)
 
     def check(self, network: nn.Module) -> None:
         check_learning(network, "tent")
-
-    @property
-    def selecting(self) -> Predictor:
-        return PLAIN
 
     def _online(self, network: nn.Module) -> Ask:
         copy = adaptable(network)
