@@ -19,7 +19,6 @@ def network_files(code: Code, experiment: Experiment) -> set[Path]:
     kinds |= {("evaluation/predictors", experiment.prediction.kind), ("adapters", experiment.adapter.kind)}
     missing = experiment.missing
     kinds |= {("data/patterns", pattern.kind) for pattern in (missing.train, missing.valid, missing.test)}
-    kinds |= {("data/patterns", getattr(experiment.missing, split).kind) for split in ("train", "valid", "test")}
     return {code.kind(*kind) for kind in kinds} | modality_files(code, experiment.used().values())
 
 

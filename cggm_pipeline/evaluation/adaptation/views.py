@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from random import Random
 
 import torch
-from torch import Tensor
 
+from cggm_pipeline.data.batch import there
 from cggm_pipeline.data.sampling import derived_seed
 from cggm_pipeline.layers.features import Input
 
@@ -27,11 +27,5 @@ def drawn(
 
 def without(inputs: Mapping[str, Input], modality: str) -> dict[str, Input]:
     """The inputs where `modality` is absent, as it is in a sample that lacks it; who has no other modality keeps it."""
-    others = torch.stack([_there(given) for name, given in inputs.items() if name != modality]).any(0)
+    others = torch.stack([there(given) for name, given in inputs.items() if name != modality]).any(0)
     return {**inputs, modality: inputs[modality].lacking(others)}
-
-
-def _there(given: Input) -> Tensor:
-    if given.present is not None:
-        return given.present
-    return torch.ones(len(given.values), dtype=torch.bool, device=given.values.device)
