@@ -80,8 +80,9 @@ def write_points(path: Path, number: int, *, target: bool = True) -> None:
             )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One project per file of tests: no file meets what another one left in it."""
     root = tmp_path_factory.mktemp("project")
     documents = {
         "datasets/digits": DIGITS,
@@ -105,7 +106,7 @@ def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def trained(project: Path) -> Path:
     """A trained row, runs/table/small, and its resolved documents."""
     os.environ["CGGM_WORKERS"] = "1"

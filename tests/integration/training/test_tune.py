@@ -157,7 +157,7 @@ def test_what_cannot_be_tuned_is_told_before_anything_is_trained(project, table,
 
 def test_validate_says_once_that_a_table_is_not_tuned(project, table, invoke):
     done = invoke(validate_command)
-    assert done.exit_code == 0
+    assert done.exit_code == 0, done.output + done.stderr
     told = [line for line in (done.output + done.stderr).splitlines() if "not tuned yet" in line]
     assert len(set(told)) == 1
     assert told[0].startswith("specs/tables/open/points.yaml:6:1: warning: tuning: not tuned yet")

@@ -150,7 +150,7 @@ def test_memory_does_not_grow_with_the_data(tmp_path: Path, monkeypatch: pytest.
         write(tmp_path / "v", Content("v", raw, forms, np.zeros(len(raw.ids), np.int64), ("0", "1"), splits))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < peaks[0] + 2**21  # 36 MB more were read
+    assert peaks[1] < peaks[0] + 2**23, "36 MB more were read; a few units of 2 MB more may be in flight"
     assert peaks[1] < 24 * 2**20
 
 
