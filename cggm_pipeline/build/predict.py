@@ -35,8 +35,10 @@ SPLIT = "test"
 """The split that a CSV's rows become; they are only predicted."""
 
 
-def predict(run: Path, data: Path, out: Path, *, split: str = SPLIT, device: str | None = None) -> tuple[int, int]:
-    """Write the predictions of `run` for `data` to `out`, and return the numbers of samples and of seeds averaged.
+def predict(
+    run: Path, data: Path, out: Path, *, split: str = SPLIT, device: str | None = None
+) -> tuple[int, tuple[Path, ...]]:
+    """Write the predictions of `run` for `data` to `out`; return the number of samples and the averaged seeds' folders.
 
     `run`: a row's folder (the mean over its seeds) or one seed's. `data`: a prepared folder, of which `split` is taken,
     or a CSV with the columns of the table source the run was trained on (no target needed). `out`: .csv or .parquet,
@@ -56,7 +58,7 @@ def predict(run: Path, data: Path, out: Path, *, split: str = SPLIT, device: str
             raise DataError(f"{data}: error: split {split!r} has no samples")
         batches = build_batches(trained.experiment, prepared, split, device=where, statistics=trained.statistics)
         write_out(trained, batches, out, where)
-    return number, len(trained.seeds)
+    return number, trained.seeds
 
 
 def _write_table(trained: Trained, batches: Batches, out: Path, device: torch.device) -> None:

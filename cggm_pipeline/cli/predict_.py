@@ -29,4 +29,5 @@ def command(run: Path, data: Path, out: Path, split: str, device: str | None) ->
     from cggm_pipeline.build.predict import predict
 
     samples, seeds = predict(run, data, out, split=split, device=device)
-    click.echo(f"{samples:,} predictions, {'one seed' if seeds == 1 else f'mean of {seeds} seeds'}, in {out}")
+    whose = f"one seed, {seeds[0]}" if len(seeds) == 1 else f"mean of {len(seeds)} seeds in {seeds[0].parent}"
+    click.echo(f"{samples:,} predictions, {whose}, written to {out}")

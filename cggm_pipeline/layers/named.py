@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar, cast
+from typing import Generic, Self, TypeVar, cast
 
 from torch import nn
 
@@ -23,6 +23,13 @@ class ByName(nn.Module, Generic[M]):
             if not name or "." in name:
                 raise ValueError(f"{name!r} cannot name a module: a name has at least one character and no dot")
             self._modules[name] = modules[name]
+
+    def train(self, mode: bool = True) -> Self:
+        """As any module's; it holds for a member called `training` too."""
+        self.__dict__["training"] = mode  # an assignment would mean the member
+        for _, module in self.items():
+            module.train(mode)
+        return self
 
     def __getitem__(self, name: str) -> M:
         return cast(M, self._modules[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Self
 
 from torch import nn
 
@@ -21,6 +22,13 @@ class Classifiers(nn.Module):
             if not name or "." in name:
                 raise ValueError(f"{name!r} cannot name a modality: a name has at least one character and no dot")
             self._modules[name] = modules[name]
+
+    def train(self, mode: bool = True) -> Self:
+        """As any module's; it holds for a member called `training` too."""
+        self.__dict__["training"] = mode  # an assignment would mean the member
+        for name in self:
+            self[name].train(mode)
+        return self
 
     def __getitem__(self, name: str) -> nn.Module:
         module = self._modules[name]

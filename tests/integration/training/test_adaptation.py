@@ -181,6 +181,7 @@ def test_evaluation_and_prediction_read_the_final_weights(row, project, spec, tm
     out = tmp_path / "p.csv"
     result = invoke(predict_command, str(row / "adapted/seed-0"), "data/prepared/digits", "--out", str(out))
     assert result.exit_code == 0, result.output
+    assert f"one seed, {row / 'adapted/seed-0'}" in result.output, "whose weights were taken is said"
     with out.open(newline="") as file:
         rows = np.array([[float(each[f"p_{k}"]) for k in range(10)] for each in csv.DictReader(file)])
     heat = find_trained(row).temperature(row / "train/seed-0")

@@ -146,7 +146,7 @@ def test_predicted_masks_are_the_mean_of_the_seeds(masks, tmp_path):
         assert file["ids"].tolist() == split.ids
         assert file["groups"].tolist() == split.groups
         both = file["masks"]
-    assert seeds == 2
+    assert [path.name for path in seeds] == ["seed-0", "seed-1"]
     assert [path.name for path in out.parent.iterdir()] == ["masks.npz"]
     singles = []
     for seed in (0, 1):

@@ -23,7 +23,7 @@ from cggm_pipeline.spec import Project, load_experiment
 def test_predictions_for_prepared_data(trained, project, tmp_path, invoke):
     result = invoke(predict_command, str(trained), "data/prepared/digits", "--out", str(tmp_path / "p.parquet"))
     assert result.exit_code == 0, result.output
-    assert "mean of 2 seeds" in result.output
+    assert f"mean of 2 seeds in {trained / 'train'}, written to" in result.output
     table = parquet.read_table(tmp_path / "p.parquet")
     assert table.column_names == ["id", "prediction", *(f"p_{k}" for k in range(10))]
     probabilities = np.stack([table.column(f"p_{k}").to_numpy() for k in range(10)], 1)

@@ -59,6 +59,11 @@ def test_modalities_may_be_called_like_attributes_of_a_module() -> None:
     assert len(made.state_dict()) == 14
     assert made.training
     assert made.double()["float"].weight.dtype == torch.float64
+    assert made.eval() is made
+    assert not made.training
+    assert not any(module.training for _, module in made.items())
+    assert made.train().training
+    assert made["training"].training
     with pytest.raises(ValueError, match="no dot"):
         ByName({"a.b": nn.Linear(1, 1)})
 

@@ -159,10 +159,17 @@ def test_network_and_head_are_not_ours():
     }
 
 
+ANY = ("type", "values", "keys", "training")
+
+
 def test_any_name_can_be_a_modality():
-    net, method = build("cggm", ("type", "values", "keys"), preset="paper")
-    (record,) = train(net, method, optimizer_of(net, method), batches(("type", "values", "keys"), 1, 8))
-    assert set(record["B"]) == {"type", "values", "keys"}
+    net, method = build("cggm", ANY, preset="paper")
+    (record,) = train(net, method, optimizer_of(net, method), batches(ANY, 1, 8))
+    assert set(record["B"]) == set(ANY)
+    classifiers = method.classifiers
+    assert not method.eval().classifiers.training
+    assert not classifiers["training"].training
+    assert method.train().classifiers["training"].training
     with pytest.raises(ValueError, match=r"'a.b' cannot name a modality"):
         make(names=["a.b", "c"], classifiers={"a.b": Classifier(), "c": Classifier()})
 
