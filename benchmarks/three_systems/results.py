@@ -15,15 +15,20 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "runs"
 DATA = {"avdigits": "spoken and written digits", "mfeat": "six views of a digit", "emoji": "emoji"}
 LEVELS = (100, 200, 400)
 Lines = Iterator[str]
+Drawn = dict[str, tuple[Sequence[float], Sequence[float]]]
 
 
 @dataclass(frozen=True)
@@ -185,37 +190,44 @@ def drawing(name: str) -> str | None:
     import io
 
     import matplotlib
-    from matplotlib.figure import Figure
 
-    from cggm_pipeline.report.figures.style import _RC, looks
+    from cggm_pipeline.report.figures.style import _RC
 
-    panels = [data for data in DATA if any(DRAWN[name](data))]
+    panels = {data: lines for data in DATA if (lines := DRAWN[name](data))}
     if not panels:
         return None
     with matplotlib.rc_context({**_RC, "svg.hashsalt": name, "svg.fonttype": "path"}):  # type: ignore[dict-item]
-        canvas = Figure(figsize=(4.6 * len(panels), 4.2), layout="constrained", facecolor="white")
-        for axes, data in zip(np.atleast_1d(canvas.subplots(1, len(panels))), panels, strict=True):
-            lines = DRAWN[name](data)
-            styles = looks(list(lines), list(lines), next(iter(lines)))
-            for (label, (x, y)), shape in zip(lines.items(), cycle("os^D"), strict=False):
-                look = styles[label]
-                mark = shape if len(x) == 1 else None
-                axes.plot(x, y, color=look.colour, linestyle=look.dash, linewidth=look.width, marker=mark, label=label)
-            axes.set_title(DATA[data])
-            axes.set_xlabel(AXES[name])
-            if name == "adapters":
-                axes.set_xscale("symlog")
-                axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axes_of_first = canvas.axes[0]
-        axes_of_first.set_ylabel("test accuracy [%]")
-        handles, labels = axes_of_first.get_legend_handles_labels()
-        canvas.legend(handles, labels, loc="outside lower center", ncols=1 + len(panels), frameon=False)
         text = io.StringIO()
-        canvas.savefig(text, format="svg", metadata={"Date": None})
+        figure(name, panels).savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()
 
 
-Drawn = dict[str, tuple[Sequence[float], Sequence[float]]]
+def figure(name: str, panels: Mapping[str, Drawn]) -> Figure:
+    """A panel per data set; a row looks the same in all of them, also where one of them lacks another row."""
+    from matplotlib.figure import Figure
+
+    from cggm_pipeline.report.figures.style import looks
+
+    labels = list(dict.fromkeys(label for lines in panels.values() for label in lines))
+    styles = looks(labels, labels, labels[0])
+    shapes = dict(zip(labels, cycle("os^D"), strict=False))
+    canvas = Figure(figsize=(4.6 * len(panels), 4.2), layout="constrained", facecolor="white")
+    handles = {}
+    for axes, (data, lines) in zip(np.atleast_1d(canvas.subplots(1, len(panels))), panels.items(), strict=True):
+        for label, (x, y) in lines.items():
+            look, mark = styles[label], shapes[label] if len(x) == 1 else None
+            (handles[label],) = axes.plot(
+                x, y, color=look.colour, linestyle=look.dash, linewidth=look.width, marker=mark, label=label
+            )
+        axes.set_title(DATA[data])
+        axes.set_xlabel(AXES[name])
+        if name == "adapters":
+            axes.set_xscale("symlog")
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    canvas.axes[0].set_ylabel("test accuracy [%]")
+    shown = [handles[label] for label in labels]
+    canvas.legend(shown, labels, loc="outside lower center", ncols=1 + len(panels), frameon=False)
+    return canvas
 
 
 def _missing_lines(data: str) -> Drawn:

@@ -100,3 +100,14 @@ def test_a_level_of_noise_that_was_not_computed_is_a_dash(script: ModuleType, tm
     assert "The source model on clean data: 95.0 ± 2.0." in text
     assert "| Source only | – | 70.0 | – |" in text
     assert "| Tent | – | 60.0 (-10.0 [-20.0, -5.0]) | – |" in text
+
+
+def test_a_row_looks_the_same_in_every_panel(script: ModuleType) -> None:
+    """Also behind a row that one data set lacks."""
+    whole = {label: ([number], [0.5]) for number, label in enumerate("abcdef")}
+    canvas = script.figure("adapters", {"mfeat": whole, "emoji": {k: v for k, v in whole.items() if k != "b"}})
+    looks = [{line.get_label(): (line.get_color(), line.get_marker()) for line in axes.lines} for axes in canvas.axes]
+    assert looks[1] == {label: look for label, look in looks[0].items() if label != "b"}
+    assert len(set(looks[0].values())) == 6
+    (legend,) = canvas.legends
+    assert [text.get_text() for text in legend.get_texts()] == list("abcdef")
