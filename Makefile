@@ -25,7 +25,7 @@ repro: install ## compute the digits table: data, training, evaluation, report
 	@echo "open runs/digits/report.html"
 
 test: install ## run the tests
-	@pytest -n auto --dist loadfile
+	@pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: install ## lint, types, layers, generated files, specs
 	@ruff check . && ruff format --check . && mypy && lint-imports && cggm schema --check && cggm compile --check && cggm validate
