@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cggm_pipeline.fills._absent import emptied
-from cggm_pipeline.fills._generation import Generation
+from cggm_pipeline.fills._generation import Blocks, Generation
 from cggm_pipeline.fills._missing_type import MissingType, Signals
 from cggm_pipeline.fills._tokens import Tokens, no_pyramids
 from cggm_pipeline.fills.base import Fill
@@ -32,7 +32,8 @@ class Generated(Fill):
                    mean is added to vectors. All modalities must have one width.
 
     Without all three it is `zeros`, bit for bit; which are on changes no other initial value. `length`: of every
-    prompt, in tokens. `kernel`: of the convolutions f_{j->m}, in tokens; 1 in the authors' code.
+    prompt, in tokens. `kernel`: of the convolutions f_{j->m}, in tokens; 1 in the authors' code. `blocks`: of the
+    generator, one per "target" or, as printed, one per target and "subset" of what is there.
 
     The generator mixes time with a matrix. It works on a grid of min(T_m, steps) tokens, so that it does not grow with
     long sequences; others are averaged onto it and back (`layers/resampling.py`). Where the number of tokens varies, a
@@ -58,6 +59,7 @@ class Generated(Fill):
         length: int = 16,
         steps: int = 50,
         kernel: int = 1,
+        blocks: Blocks = "target",
         form: Form = "paper",
     ) -> None:
         super().__init__()
@@ -67,7 +69,7 @@ class Generated(Fill):
         self.varying = frozenset(name for name in names if lengths[name] is None)
         grids = {name: min(lengths[name] or steps, steps) for name in names}
         # all are made and some thrown away: what is switched off must not change what the others draw
-        makers = ByName({name: Generation(name, widths, grids, length, kernel) for name in names})
+        makers = ByName({name: Generation(name, widths, grids, length, kernel, blocks) for name in names})
         signals = ByName({name: Signals(length, widths[name]) for name in names})
         for prompt in [made.prompt for _, made in makers.items()] + [*signals.parameters()]:
             draw_(prompt, 0.0 if released else SPREAD)

@@ -25,9 +25,10 @@ def check_fill(sections: Sections) -> Iterator[Finding]:
             )
             output = ("modalities", name, "encoder", "output")
             yield Finding(("fill", "kind"), message, hint="use kind: zeros or kind: mean", also=(output, USE))
-    if fill.max_modalities is not None and len(used) > fill.max_modalities:
-        message = f"{fill.kind} takes at most {fill.max_modalities} modalities, {len(used)} are in use"
-        yield Finding(("fill", "kind"), message, hint="select some with use:", also=(USE, MODALITIES))
+    key, most = fill.at_most() or ("kind", len(used))
+    if len(used) > most:
+        message = f"{fill.kind} takes at most {most} modalities, {len(used)} are in use"
+        yield Finding(("fill", key), message, hint="select some with use:", also=(USE, MODALITIES))
     method = None if sections.modulation is None else sections.modulation.effective()
     tokens = any(encoder.layout == "tokens" for encoder in encoders.values())
     if method is not None and method.compares_features and fill.attaches() and tokens:

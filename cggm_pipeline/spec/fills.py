@@ -10,11 +10,14 @@ from cggm_pipeline.spec.base import Count, Kind, Layout, Rate, Slug
 
 
 class FillSpec(Kind):
-    """A fill. `accepts` are the feature layouts it can take, `max_modalities` for how many it is defined."""
+    """A fill. `accepts` are the feature layouts it can take."""
 
     accepts: ClassVar[frozenset[Layout]] = frozenset({"vector", "tokens", "pyramid"})
     min_modalities: ClassVar[int] = 1
-    max_modalities: ClassVar[int | None] = None
+
+    def at_most(self) -> tuple[str, int] | None:
+        """For how many modalities it is defined, and the field that says so; null: any number."""
+        return None
 
     def equal_widths(self) -> str | None:
         """The field for which the features of all modalities must be equally wide; null: they need not be."""
@@ -78,7 +81,8 @@ class Generated(FillSpec):
     )
     cost: ClassVar[str] = (
         "M (M - 1) convolutions and M matrices over time per step, however many modalities are absent; parameters are "
-        "linear in M per modality, and do not grow with sequences longer than `steps`"
+        "linear in M per modality, and do not grow with sequences longer than `steps`. With blocks: subset "
+        "M (2^(M-1) - 1) matrices"
     )
     known: ClassVar[str] = (
         "paper and released code differ, and as released the missing-type prompts never learn: "
@@ -95,10 +99,17 @@ class Generated(FillSpec):
         50, description="tokens that the generator works on at most; also what it makes where their number varies"
     )
     kernel: Annotated[int, Field(ge=1, le=31)] = Field(1, description="of the convolutions f_{j->m}, in tokens")
+    blocks: Literal["target", "subset"] = Field(
+        "target",
+        description="matrices V over time: one per modality that is made; or for it and each set that can be there",
+    )
     form: Literal["paper", "released"] = Field(
         "paper",
         description="released: prompts start at 0, M_P is a sum of P M, missing-type tokens stand behind, not in front",
     )
+
+    def at_most(self) -> tuple[str, int] | None:
+        return ("blocks", 6) if self.generative and self.blocks == "subset" else None
 
     def equal_widths(self) -> str | None:
         return "missing_type" if self.missing_type else None
@@ -117,10 +128,12 @@ class MissingAware(FillSpec):
     equation: ClassVar[str] = "x_m <- [P_c^m, x_m],  c: the set of modalities that the sample has"
     cost: ClassVar[str] = "longer sequences; 2^M - 1 prompts per modality"
     accepts: ClassVar[frozenset[Layout]] = frozenset({"vector", "tokens"})
-    max_modalities: ClassVar[int | None] = 8
 
     kind: Literal["missing_aware"]
     length: Count = Field(16, description="of every prompt, in tokens")
+
+    def at_most(self) -> tuple[str, int] | None:
+        return "kind", 8
 
     def attaches(self) -> bool:
         return True

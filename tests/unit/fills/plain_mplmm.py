@@ -29,17 +29,28 @@ def convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def generated(state: State, name: str, there: Mapping[str, Tensor], grids: Mapping[str, int], length: int) -> Tensor:
-    """Equations 1 and 2: f([P_G, f_j(x_j) for j that is there]), with the columns of f that read these alone."""
-    weight, bias = state[f"generation.{name}.mix.weight"][:, :, 0], state[f"generation.{name}.mix.bias"]
+    """Equations 1 and 2: f([P_G, f_j(x_j) for j that is there]), with the columns of f that read these alone.
+
+    Where f has blocks of its own for each set, with the block of those that are there: it has no other columns.
+    """
+    others = [other for other in sorted(grids) if other != name]
+    had = [other for other in others if other in there]
+    own = f"generation.{name}.mix.blocks.{'+'.join(had)}"
+    if f"generation.{name}.mix.weight" in state:
+        mix, columns = f"generation.{name}.mix", others
+    elif had:
+        mix, columns = own, had
+    else:
+        return torch.zeros(grids[name], state[f"generation.{name}.prompt"].shape[1], dtype=torch.float64)
+    weight, bias = state[f"{mix}.weight"][:, :, 0], state[f"{mix}.bias"]
     total, place = weight[:, :length] @ state[f"generation.{name}.prompt"] + bias[:, None], length
-    for other in sorted(grids):
-        if other == name:
-            continue
+    for other in columns:
         if other in there:
             convolution = f"generation.{name}.pieces.{other}"
             piece = gelu(convolved(there[other], state[f"{convolution}.weight"], state[f"{convolution}.bias"]))
             total = total + weight[:, place : place + grids[other]] @ on_grid(piece, grids[other])
         place += grids[other]
+    assert place == weight.shape[1]
     return gelu(total)
 
 

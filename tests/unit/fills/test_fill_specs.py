@@ -72,6 +72,13 @@ def found(spec: Experiment) -> list[Finding]:
             "select some with use:",
         ),
         (
+            {"kind": "generated", "blocks": "subset"},
+            {f"m{place}": VECTOR for place in range(7)},
+            ("fill", "blocks"),
+            "generated takes at most 6 modalities, 7 are in use",
+            "select some with use:",
+        ),
+        (
             {"kind": "generated"},
             {"a": VECTOR, "b": VECTOR | {"hidden": [12]}},
             ("fill", "missing_type"),

@@ -38,9 +38,10 @@ def made(lengths: Any = LENGTHS, *, drawn: bool = True, **options: Any) -> Gener
     return fill
 
 
+@pytest.mark.parametrize("blocks", ["target", "subset"])
 @pytest.mark.parametrize(("form", "kernel"), [("paper", 1), ("paper", 3), ("released", 1)])
-def test_it_is_the_papers_equations_for_every_subset(form: str, kernel: int) -> None:
-    fill, given = made(form=form, kernel=kernel), features()
+def test_it_is_the_papers_equations_for_every_subset(form: str, kernel: int, blocks: str) -> None:
+    fill, given = made(form=form, kernel=kernel, blocks=blocks), features()
     found = fill(given, HAD)
     for row in range(8):
         there = {name: given[name].tensor[row] for name in given if HAD[name][row]}
@@ -48,6 +49,25 @@ def test_it_is_the_papers_equations_for_every_subset(form: str, kernel: int) -> 
         for name, expected in plain_mplmm.filled(state, there, LENGTHS, **options).items():
             torch.testing.assert_close(found[name].tensor[row], expected, rtol=0, atol=1e-12)
             assert found[name].mask is None
+
+
+def test_a_block_learns_from_the_samples_that_have_its_set_alone() -> None:
+    names, number = "abcd", 4
+    lengths = dict.fromkeys(names, 2)
+    fill = made(lengths, blocks="subset", signal=False, missing_type=False)
+    assert fill.generation is not None
+    for row, had in enumerate(product([True, False], repeat=number)):
+        fill.zero_grad()
+        given = {name: Features(value.tensor[row : row + 1]) for name, value in features(lengths, 16).items()}
+        there = dict(zip(names, had, strict=True))
+        found = fill(given, {name: torch.tensor([has]) for name, has in there.items()})
+        sum(value.tensor.sum() for value in found.values()).backward()
+        for name, maker in fill.generation.items():
+            blocks = maker.mix.blocks
+            assert len(blocks) == 2 ** (number - 1) - 1
+            moved = {key for key, block in blocks.items() if block.weight.grad is not None and block.weight.grad.any()}
+            others = "+".join(other for other in names if there[other] and other != name)
+            assert moved == (set() if there[name] or not others else {others})
 
 
 def test_vectors_are_one_token_and_get_the_mean_of_the_type_prompts() -> None:

@@ -98,16 +98,16 @@ def released_parameters(lengths: Mapping[str, int], sizes: Sequence[int], d: int
     return maps + released_mixing(lengths) + prompts + types + sum(d * size for size in sizes) + 6 * d + 1
 
 
-def test_one_block_per_target_where_the_release_has_one_per_subset_and_no_growth_with_time() -> None:
+def test_blocks_per_subset_as_in_the_release_or_one_per_target_and_no_growth_with_time() -> None:
     """88,141 and 1,115,666 are what others counted in the release: 8.2 % and 104 % of its backbone."""
     aligned, unaligned = dict.fromkeys(WIDTHS, 50), {"audio": 375, "text": 50, "vision": 500}
     assert released_parameters(aligned, (5, 300, 20)) == 88_141
     assert released_parameters(unaligned, (5, 300, 20)) == 1_115_666
     assert released_mixing(aligned) == 37_650
     for lengths in (aligned, unaligned):
-        fill = Generated(dict.fromkeys(WIDTHS, 30), lengths)
-        assert sum(parameter.numel() for parameter in fill.parameters()) == 30_330
-        assert fill.generation is not None
-        mixing = [maker.mix for _, maker in fill.generation.items()]
-        assert len(mixing) == 3
-        assert sum(parameter.numel() for each in mixing for parameter in each.parameters()) == 17_550
+        for blocks, mixing, whole in (("target", 17_550, 30_330), ("subset", released_mixing(aligned), 50_430)):
+            fill = Generated(dict.fromkeys(WIDTHS, 30), lengths, blocks=blocks)  # type: ignore[arg-type]
+            assert sum(parameter.numel() for parameter in fill.parameters()) == whole
+            counted = [value.numel() for name, value in fill.named_parameters() if ".mix." in name]
+            assert sum(counted) == mixing
+            assert len(counted) == 2 * (3 if blocks == "target" else 9)
