@@ -1,9 +1,10 @@
 """Missing modalities, adapters and test-time adaptation on three open data sets, as pipelines: hours, and resumable.
 
-    python benchmarks/three_systems/run.py [missing] [adapters] [adaptation] [results] [--only DATA]
+    python benchmarks/three_systems/run.py [missing] [tune] [adapters] [adaptation] [results] [--only DATA]
 
-Needs data/raw/{avdigits,mfeat,emoji} (docs/data/). The last part writes benchmarks/results/three-systems/: a page and a
-drawing each for the three, and with what they were computed.
+Needs data/raw/{avdigits,mfeat,emoji} (docs/data/). `tune` trains the adapters' backbones and writes the learning rates of
+their rows, specs/tuned/adapters/, which are committed: it is needed only where rows have changed. The last part writes
+benchmarks/results/three-systems/: a page and a drawing each for the three, and with what they were computed.
 """
 
 from __future__ import annotations
@@ -29,26 +30,36 @@ from cggm_pipeline.whole import write_whole
 RESULTS = ROOT / "benchmarks" / "results" / "three-systems"
 VERSIONS = ("torch", "numpy", "scipy", "scikit-learn", "accelerate", "peft", "dvc")
 TABLES = {
-    "missing": ("{}",),
-    "adapters": ("{}",),
-    "adaptation": ("{}-source", *(f"{{}}-shift-{level}" for level in LEVELS)),
+    "missing": ("missing/{}",),
+    "tune": ("adapters/{}-backbone",),
+    "adapters": ("adapters/{}",),
+    "adaptation": ("adaptation/{}-source", *(f"adaptation/{{}}-shift-{level}" for level in LEVELS)),
 }
 """Part -> its tables, by data set."""
+TUNED = {"tune": "adapters/{}"}
+"""Part -> what is tuned once its tables are there."""
 
 
 def run(part: str, only: list[str]) -> list[str]:
-    """Every table of a part; returns the commands that failed."""
-    failed = []
+    """Every table of a part, and what is tuned on them; returns the commands that failed."""
+    commands = []
     for data in only or DATA:
-        for pattern in TABLES[part]:
-            target = f"pipelines/{part}/{pattern.format(data)}/dvc.yaml"
-            print(f"== dvc repro --keep-going {target}", flush=True)
-            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-            command, began = ["dvc", "repro", "--keep-going", target], time.monotonic()
-            done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path}, check=False)
-            print(f"== {time.monotonic() - began:.0f} s", flush=True)
-            failed += [" ".join(command)] if done.returncode else []
-    return failed
+        for table in TABLES[part]:
+            commands.append(["dvc", "repro", "--keep-going", f"pipelines/{table.format(data)}/dvc.yaml"])
+        if part in TUNED:
+            commands.append(["cggm", "tune", TUNED[part].format(data)])
+    if part in TUNED:
+        commands.append(["cggm", "compile"])
+    return [" ".join(command) for command in commands if not _succeeds(command)]
+
+
+def _succeeds(command: list[str]) -> bool:
+    print(f"== {' '.join(command)}", flush=True)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path}, check=False)
+    print(f"== {time.monotonic() - began:.0f} s", flush=True)
+    return done.returncode == 0
 
 
 def write() -> None:
