@@ -18,6 +18,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 import numpy as np
+import yaml
 from scipy import stats
 
 if TYPE_CHECKING:
@@ -125,19 +126,25 @@ def adapters() -> Lines:
     yield ""
     yield "Test accuracy [%] on noisy data (two standard deviations), mean ± standard deviation over 5 seeds; the"
     yield "difference to full fine-tuning is paired by seed, its 95 % interval over seeds and test samples. Every"
-    yield "row but the last starts from the backbone that was trained on clean data (`missing/NAME/complete`) and"
-    yield "learns from noisy data with their labels."
+    yield "row but the last starts from the backbone that was trained on clean data (`adapters/NAME-backbone`) and"
+    yield "learns from noisy data with their labels. Rate: the learning rate of Adam that was best of four on the"
+    yield "validation split, for every row by itself, with a seed that it is not judged by."
     for name, title in DATA.items():
         found = rows(f"adapters/{name}")
         yield from ("", f"## {title}", "")
         if not found:
             yield "Not computed."
             continue
-        yield "| | learns | accuracy | to full fine-tuning [95 %] |"
-        yield "|---|---:|---:|---|"
+        yield "| | learns | rate | accuracy | to full fine-tuning [95 %] |"
+        yield "|---|---:|---:|---:|---|"
         for row in found:
             learns, share = trainable(f"adapters/{name}", row.slug)
-            yield f"| {row.label} | {learns:,} ({share:.1%}) | {_spread(row)} | {row.against()} |".replace("%)", " %)")
+            cells = [
+                row.label,
+                f"{learns:,} ({100 * share:.1f} %)",
+                rate(f"adapters/{name}", row.slug) if learns else "",
+            ]
+            yield f"| {' | '.join(cells)} | {_spread(row)} | {row.against()} |"
 
 
 def trainable(table: str, slug: str) -> tuple[int, float]:
@@ -146,6 +153,12 @@ def trainable(table: str, slug: str) -> tuple[int, float]:
     summary = json.loads(path.read_text(encoding="utf-8"))
     learns = 0 if slug == "source-only" else int(summary["trainable"])
     return learns, learns / sum(summary["parameters"].values())
+
+
+def rate(table: str, slug: str) -> str:
+    """The learning rate that a row was trained with, from its resolved document."""
+    document = yaml.safe_load((RUNS / table / slug / "train" / "experiment.yaml").read_text(encoding="utf-8"))
+    return f"{document['training']['optimizer']['lr']:g}"
 
 
 def adaptation() -> Lines:

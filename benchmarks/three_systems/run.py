@@ -2,8 +2,8 @@
 
     python benchmarks/three_systems/run.py [missing] [tune] [adapters] [adaptation] [results] [--only DATA]
 
-Needs data/raw/{avdigits,mfeat,emoji} (docs/data/). `tune` trains the adapters' backbones and writes the learning rates of
-their rows, specs/tuned/adapters/, which are committed: it is needed only where rows have changed. The last part writes
+Needs data/raw/{avdigits,mfeat,emoji} (docs/data/). `tune` trains the adapters' backbones and writes the learning rates
+of their rows, specs/tuned/adapters/, which are committed: needed only where rows have changed. The last part writes
 benchmarks/results/three-systems/: a page and a drawing each for the three, and with what they were computed.
 """
 

@@ -74,17 +74,18 @@ def test_curves_and_the_paired_difference_of_their_means(script: ModuleType, tmp
     assert script.drawing("missing").count("<svg") == 1
 
 
-def test_the_share_that_learns(script: ModuleType, tmp_path: Path) -> None:
+def test_the_share_that_learns_and_the_rate(script: ModuleType, tmp_path: Path) -> None:
     rows = [(slug, label, "accuracy", 0.9, 0.01, 2, 0.05, 0.01, 0.09, 200) for slug, label in LEARN.items()]
     folder = write(tmp_path, "adapters/emoji", rows)
     for slug in LEARN:
         summary = folder / slug / "train/seed-0/summary.json"
         summary.parent.mkdir(parents=True)
         summary.write_text(json.dumps({"trainable": 50, "parameters": {"fusion": 150, "head": 50}}))
+        (folder / slug / "train/experiment.yaml").write_text("training: {optimizer: {kind: adam, lr: 3.0e-4}}\n")
     lines = [line for line in script.adapters() if line.startswith(("| Source", "| LoRA"))]
     assert lines == [
-        "| Source only | 0 (0.0 %) | 90.0 ± 1.0 | +5.0 [+1.0, +9.0] |",
-        "| LoRA | 50 (25.0 %) | 90.0 ± 1.0 | +5.0 [+1.0, +9.0] |",
+        "| Source only | 0 (0.0 %) |  | 90.0 ± 1.0 | +5.0 [+1.0, +9.0] |",
+        "| LoRA | 50 (25.0 %) | 0.0003 | 90.0 ± 1.0 | +5.0 [+1.0, +9.0] |",
     ]
 
 
