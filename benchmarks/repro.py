@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from _here import environment
+
 ROOT = Path(__file__).resolve().parents[1]
 FIRST, SECOND = 240.0, 3.0
 REPEATS = 5
@@ -31,10 +33,9 @@ def copy(target: Path) -> None:
 
 def repro(root: Path) -> tuple[float, str]:
     """Seconds of one `dvc repro`, and what it said."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(root)}
+    own = environment() | {"PYTHONPATH": str(root)}
     start = time.perf_counter()
-    done = subprocess.run(["dvc", "repro"], cwd=root, env=environment, text=True, capture_output=True, check=False)
+    done = subprocess.run(["dvc", "repro"], cwd=root, env=own, text=True, capture_output=True, check=False)
     seconds = time.perf_counter() - start
     if done.returncode:
         sys.exit(f"dvc repro failed:\n{done.stdout}{done.stderr}")

@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from _here import environment
 from repro import copy
 
 from cggm_pipeline.build.seeds import PRELOADED
@@ -26,10 +27,9 @@ STARTS = 5
 
 def run(root: Path, *command: str) -> tuple[float, str]:
     """Seconds of a command, and what it printed."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(root)}
+    own = environment() | {"PYTHONPATH": str(root)}
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=root, env=environment, text=True, capture_output=True, check=False)
+    done = subprocess.run(command, cwd=root, env=own, text=True, capture_output=True, check=False)
     seconds = time.perf_counter() - start
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")

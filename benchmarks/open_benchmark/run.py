@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -31,6 +30,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from _here import environment
 from _ran import commit, machine
 
 from cggm_pipeline.errors import CggmError
@@ -121,10 +121,9 @@ class Benchmark:
     def _timed(self, part: str, what: str, *command: str) -> None:
         """Run a command of this environment; its seconds are added to the part's, whether or not it came to its end."""
         print(f"== {part}: {' '.join(command)}", flush=True)
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
         began = time.monotonic()
         try:
-            done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
+            done = subprocess.run(command, cwd=ROOT, env=environment(), check=False)
         finally:
             _add(part, what, time.monotonic() - began)
         if done.returncode:

@@ -10,7 +10,6 @@ benchmarks/results/three-systems/: a page and a drawing each for the three, and 
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from _here import environment
 from _ran import commit, machine
 from results import DATA, LEVELS, PAGES, ROOT, drawing
 
@@ -55,9 +55,8 @@ def run(part: str, only: list[str]) -> list[str]:
 
 def _succeeds(command: list[str]) -> bool:
     print(f"== {' '.join(command)}", flush=True)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     began = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path}, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), check=False)
     print(f"== {time.monotonic() - began:.0f} s", flush=True)
     return done.returncode == 0
 

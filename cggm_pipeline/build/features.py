@@ -21,6 +21,7 @@ from cggm_pipeline.build.transforms import build_transforms
 from cggm_pipeline.data.batches import Streamed
 from cggm_pipeline.data.manifest import SPLITS, File, Form
 from cggm_pipeline.data.prepared import Prepared, read_manifest
+from cggm_pipeline.data.upstream import upstream_files
 from cggm_pipeline.data.writing import Content, hashed, write
 from cggm_pipeline.encoders.base import Encoder
 from cggm_pipeline.errors import BuildError, DataError
@@ -64,7 +65,7 @@ def check_raw(dataset: Dataset, name: str, root: Path) -> list[str]:
     forms = {key: Form(shape.shape, shape.dtype) for key, shape in dataset.modalities.items()}
     upstream = prepared_folder(source.data, root)
     read_manifest(upstream)
-    now = hashed({f"data/prepared/{source.data}/manifest.json": upstream / "manifest.json"})
+    now = hashed(upstream_files(upstream))
     now |= {f"encoders/{key}": digest(encoder) for key, encoder in _encoders(source, forms, root).items()}
     return changes(manifest.raw, now)
 

@@ -13,6 +13,7 @@ from cggm_pipeline.data.batches import Batches
 from cggm_pipeline.data.manifest import SPLITS, File, Form
 from cggm_pipeline.data.prepared import Prepared
 from cggm_pipeline.data.sources.base import Raw, Value
+from cggm_pipeline.data.upstream import upstream_files
 from cggm_pipeline.encoders.base import Encoder
 from cggm_pipeline.errors import DataError
 from cggm_pipeline.layers.features import Features
@@ -41,7 +42,7 @@ class Frozen(Raw):
         self.splits: list[str] = [name for name, size in zip(SPLITS, sizes, strict=True) for _ in range(size)]
         self.ids = [key for name in SPLITS for key in prepared.split(name).ids]
         self.labels: Sequence[str] = ()
-        self.files = {f"data/prepared/{prepared.folder.name}/manifest.json": prepared.folder / "manifest.json"}
+        self.files = upstream_files(prepared.folder)
         self.absent = {name: self._absent(name) for name in encoders if name in prepared.manifest.gaps}
         self.banner = prepared.manifest.banner
         if prepared.manifest.grouped:

@@ -12,6 +12,7 @@ from cggm_pipeline.data.content import Content
 from cggm_pipeline.data.manifest import Form
 from cggm_pipeline.data.prepared import Prepared, read_manifest
 from cggm_pipeline.data.shifted import Shifted as Samples
+from cggm_pipeline.data.upstream import upstream_files
 from cggm_pipeline.data.writing import hashed, write
 from cggm_pipeline.errors import BuildError, DataError
 from cggm_pipeline.spec.dataset import Dataset
@@ -52,7 +53,7 @@ def check_raw(dataset: Dataset, name: str, root: Path) -> list[str]:
     manifest = read_manifest(prepared_folder(name, root))
     upstream = prepared_folder(source.data, root)
     read_manifest(upstream)
-    return changes(manifest.raw, hashed({f"data/prepared/{source.data}/manifest.json": upstream / "manifest.json"}))
+    return changes(manifest.raw, hashed(upstream_files(upstream)))
 
 
 def _source(dataset: Dataset) -> Shifted:

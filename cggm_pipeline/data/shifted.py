@@ -11,6 +11,7 @@ from cggm_pipeline.data.images import encode
 from cggm_pipeline.data.manifest import SPLITS, Form
 from cggm_pipeline.data.prepared import Prepared, Split
 from cggm_pipeline.data.sources.base import Raw, Value
+from cggm_pipeline.data.upstream import upstream_files
 
 
 class Shifted(Raw):
@@ -32,7 +33,7 @@ class Shifted(Raw):
         self.splits: list[str] = [name for name, _ in self.places]
         self.ids = [prepared.split(name).ids[place] for name, place in self.places]
         self.labels: Sequence[str] = ()
-        self.files = {f"data/prepared/{prepared.folder.name}/manifest.json": prepared.folder / "manifest.json"}
+        self.files = upstream_files(prepared.folder)
         self.absent = {name: ~self._present(name) for name in manifest.gaps}
         self.banner = manifest.banner
         if manifest.grouped:

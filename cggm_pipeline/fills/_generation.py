@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cggm_pipeline.fills._mixing import BLOCKS, Mixing
+from cggm_pipeline.fills._mixing import BLOCKS, Blocks, Mixing
 from cggm_pipeline.fills._tokens import Tokens
 from cggm_pipeline.layers.named import ByName
 from cggm_pipeline.layers.resampling import resampled
-
-Blocks = Literal["target", "subset"]
 
 
 class Generation(nn.Module):
@@ -32,7 +29,7 @@ class Generation(nn.Module):
         grids: Mapping[str, int],
         length: int,
         kernel: int,
-        blocks: Blocks = "target",
+        blocks: Blocks,
     ) -> None:
         super().__init__()
         others = [other for other in sorted(widths) if other != name]

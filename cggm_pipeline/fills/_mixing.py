@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain, combinations
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from cggm_pipeline.layers.named import ByName
+
+Blocks = Literal["target", "subset"]
 
 
 class Mixing(Protocol):
@@ -58,4 +60,7 @@ def _subsets(names: list[str]) -> list[tuple[str, ...]]:
     return list(chain.from_iterable(combinations(names, number) for number in range(1, len(names) + 1)))
 
 
-BLOCKS = {"target": OneBlock, "subset": BlockPerSubset}
+BLOCKS: Mapping[Blocks, Callable[[int, Mapping[str, int], int], Mixing]] = {
+    "target": OneBlock,
+    "subset": BlockPerSubset,
+}

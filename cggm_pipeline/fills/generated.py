@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from cggm_pipeline.fills._absent import emptied
-from cggm_pipeline.fills._generation import Blocks, Generation
+from cggm_pipeline.fills._generation import Generation
 from cggm_pipeline.fills._missing_type import MissingType, Signals
+from cggm_pipeline.fills._mixing import Blocks
 from cggm_pipeline.fills._tokens import Tokens, no_pyramids
 from cggm_pipeline.fills.base import Fill
 from cggm_pipeline.layers.features import Features, Layout

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 
+from cggm_pipeline.evaluation.contributions import subsets
 from cggm_pipeline.report.metrics import Metric
 from cggm_pipeline.report.statistics import Summary, summarise
 from cggm_pipeline.report.verdict import Published, Verdict
@@ -51,7 +51,7 @@ def value_of(case: Case, names: Collection[str], values: Values) -> float | None
     """The value in a case; None where it, or one that it is the mean of, was not measured. `names`: all modalities."""
     if not isinstance(case, str):
         return values.get(case)
-    proper = [frozenset(kept) for size in range(1, len(names)) for kept in combinations(sorted(names), size)]
+    proper = [kept for kept in subsets(names) if 0 < len(kept) < len(names)]
     found = [values[kept] for kept in proper if kept in values]
     return sum(found) / len(found) if proper and len(found) == len(proper) else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cggm_pipeline.spec.adaptation import AdaptationSpec, OfflineCASP
-from cggm_pipeline.spec.in_use import USE, not_in_use
+from cggm_pipeline.spec.in_use import MODALITIES, USE, not_in_use
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.nearest import listed
 from cggm_pipeline.spec.predictors import PredictorSpec
@@ -32,6 +32,6 @@ def _fit(sections: Sections, spec: PredictorSpec | AdaptationSpec, section: str,
         yield Finding(path, message, listed(sorted(spec.tasks)), also=(("task", "kind"),))
     if used and len(used) < spec.min_modalities:
         message = f"{spec.kind} needs {spec.min_modalities} modalities, and one is in use"
-        yield Finding(path, message, hint=f"use kind: {without}", also=(USE, ("modalities",)))
+        yield Finding(path, message, hint=f"use kind: {without}", also=(USE, MODALITIES))
     for name in sorted(set(getattr(spec, "drop", None) or ()) - set(used)) if used else ():
         yield not_in_use((section, "drop", name), name, used)

@@ -12,8 +12,8 @@ from cggm_pipeline.spec.check_network import check_network
 from cggm_pipeline.spec.check_sampling import check_sampling
 from cggm_pipeline.spec.dataset import Classes, Dataset, Mask
 from cggm_pipeline.spec.layers import Finding
-from cggm_pipeline.spec.load import Keys
 from cggm_pipeline.spec.nearest import did_you_mean, listed
+from cggm_pipeline.spec.repeated import repeated
 from cggm_pipeline.spec.sections import Sections
 from cggm_pipeline.spec.tasks import CrossEntropy, CrossEntropyDice, Segmentation, TaskSpec
 
@@ -26,23 +26,15 @@ def check_experiment(sections: Sections, dataset: Dataset | None) -> Iterator[Fi
     yield from check_adapter(sections, dataset)
     yield from check_missing(sections)
     yield from _selection(sections)
-    yield from _repeated(sections.seeds, ("seeds",), "seed")
+    yield from repeated(sections.seeds, ("seeds",), "seed")
     if dataset is not None:
         yield from _modalities(sections, dataset)
         yield from check_sampling(sections, dataset)
         yield from _target(sections.task, dataset, sections.data)
 
 
-def _repeated(values: tuple[object, ...] | None, path: Keys, what: str) -> Iterator[Finding]:
-    seen = set()
-    for index, value in enumerate(values or ()):
-        if value in seen:
-            yield Finding((*path, index), f"the {what} {value} stands twice", hint="remove one of them")
-        seen.add(value)
-
-
 def _use(sections: Sections) -> Iterator[Finding]:
-    yield from _repeated(sections.use, ("use",), "modality")
+    yield from repeated(sections.use, ("use",), "modality")
     for index, name in enumerate(sections.use or ()):
         if name not in sections.modalities:
             hint, allowed = did_you_mean(name, sections.modalities)

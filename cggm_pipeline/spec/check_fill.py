@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cggm_pipeline.spec.check_network import MODALITIES, one_width
+from cggm_pipeline.spec.check_network import one_width
 from cggm_pipeline.spec.fills import ModalityDropout
-from cggm_pipeline.spec.in_use import USE, not_in_use
+from cggm_pipeline.spec.in_use import MODALITIES, USE, not_in_use
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.nearest import listed
 from cggm_pipeline.spec.sections import Sections

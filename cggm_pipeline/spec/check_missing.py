@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import isclose
 
-from cggm_pipeline.spec.in_use import USE, not_in_use
+from cggm_pipeline.spec.in_use import MODALITIES, USE, not_in_use
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.load import Keys
 from cggm_pipeline.spec.patterns import Fixed, Natural, PatternSpec
+from cggm_pipeline.spec.repeated import repeated
 from cggm_pipeline.spec.sections import Sections
 
 SPLITS = ("train", "valid", "test")
-MODALITIES: Keys = ("modalities",)
 
 
 def check_missing(sections: Sections) -> Iterator[Finding]:
@@ -25,7 +25,7 @@ def check_missing(sections: Sections) -> Iterator[Finding]:
             message = f"the training split's pattern, {missing.train.kind}, draws nothing that could be drawn anew"
             yield Finding(("missing", "redraw"), message, "false", also=(("missing", "train"),))
     if evaluation is not None:
-        yield from _repeated(evaluation.missing_rates, ("evaluation", "missing_rates"), "the rate")
+        yield from repeated(evaluation.missing_rates, ("evaluation", "missing_rates"), "rate")
 
 
 def _pattern(pattern: PatternSpec, path: Keys, used: Sequence[str]) -> Iterator[Finding]:
@@ -45,9 +45,9 @@ def _pattern(pattern: PatternSpec, path: Keys, used: Sequence[str]) -> Iterator[
 
 def _kept(pattern: Fixed, path: Keys) -> Iterator[Finding]:
     for index, names in enumerate(pattern.kept):
-        yield from _repeated(names, (*path, "kept", index), "the modality")
+        yield from repeated(names, (*path, "kept", index), "modality")
     sets = ["{" + ", ".join(sorted(set(names))) + "}" for names in pattern.kept]
-    yield from _repeated(sets, (*path, "kept"), "the subset")
+    yield from repeated(sets, (*path, "kept"), "subset")
     if pattern.shares is None:
         return
     where: Keys = (*path, "shares")
@@ -57,9 +57,3 @@ def _kept(pattern: Fixed, path: Keys) -> Iterator[Finding]:
     elif not isclose(sum(pattern.shares), 1, abs_tol=1e-6):
         message = f"the shares add up to {sum(pattern.shares):g}"
         yield Finding(where, message, "numbers that add up to 1, or null: equal", also=((*path, "kept"),))
-
-
-def _repeated(values: Sequence[object], path: Keys, what: str) -> Iterator[Finding]:
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            yield Finding((*path, index), f"{what} {value} stands twice", hint="remove one of them")

@@ -9,15 +9,13 @@ from cggm_pipeline.spec.check_adaptation import check_adaptation
 from cggm_pipeline.spec.encoders import EncoderSpec, Timm, Transformer
 from cggm_pipeline.spec.fusions import Concat, Film, FusionSpec, MulT, SMPDecoder
 from cggm_pipeline.spec.fusions import Transformer as TransformerFusion
-from cggm_pipeline.spec.in_use import USE, not_in_use
+from cggm_pipeline.spec.in_use import MODALITIES, USE, not_in_use
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.load import Keys
 from cggm_pipeline.spec.modulations import MSLR, ModulationSpec
 from cggm_pipeline.spec.nearest import listed
 from cggm_pipeline.spec.schedules import Thinned
 from cggm_pipeline.spec.sections import Sections
-
-MODALITIES: Keys = ("modalities",)
 
 
 def check_network(sections: Sections) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cggm_pipeline.errors import SpecError
+from cggm_pipeline.spec.in_use import not_in_use
 from cggm_pipeline.spec.labels import slug_of
 from cggm_pipeline.spec.layers import Finding
 from cggm_pipeline.spec.nearest import did_you_mean
@@ -22,10 +23,7 @@ def check_weights(sections: Sections, project: Project) -> Iterator[Finding]:
         return
     for name in weights.modalities:
         if name not in sections.used():
-            hint, allowed = did_you_mean(name, sections.used())
-            yield Finding(
-                ("weights", "modalities", name), f"there is no modality '{name}' in use", allowed, hint, "key"
-            )
+            yield not_in_use(("weights", "modalities", name), name, sections.used(), on="key")
     table, _, row = weights.experiment.rpartition("/")
     if row in _rows(table, project):
         return

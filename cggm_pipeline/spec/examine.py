@@ -17,6 +17,7 @@ from cggm_pipeline.spec.layers import Finding, Layer, Stack
 from cggm_pipeline.spec.nearest import did_you_mean
 from cggm_pipeline.spec.project import Project
 from cggm_pipeline.spec.ranking import examine_ranking
+from cggm_pipeline.spec.repeated import repeated
 from cggm_pipeline.spec.rows import examine_table
 from cggm_pipeline.spec.tuned import examine_tuned
 
@@ -75,11 +76,8 @@ def examine_claims(path: Path, project: Project) -> list[Problem]:
         return problems + problems_of(error, Claims, stack, problems)
     for label, named in claims.columns.items():
         present = named.modalities if isinstance(named.modalities, tuple) else ()
-        for index, name in enumerate(present):
-            if name in present[:index]:
-                keys = ("columns", label, "modalities", index)
-                finding = Finding(keys, f"the modality {name} stands twice", hint="remove one of them")
-                problems.append(stack.problem(finding))
+        twice = repeated(present, ("columns", label, "modalities"), "modality")
+        problems += [stack.problem(finding) for finding in twice]
     for row, cells in claims.rows.items():
         for column in cells:
             if column not in claims.columns:

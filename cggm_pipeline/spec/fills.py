@@ -13,7 +13,6 @@ class FillSpec(Kind):
     """A fill. `accepts` are the feature layouts it can take."""
 
     accepts: ClassVar[frozenset[Layout]] = frozenset({"vector", "tokens", "pyramid"})
-    min_modalities: ClassVar[int] = 1
 
     def at_most(self) -> tuple[str, int] | None:
         """For how many modalities it is defined, and the field that says so; null: any number."""

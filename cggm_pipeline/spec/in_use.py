@@ -9,6 +9,7 @@ from cggm_pipeline.spec.load import Keys, On
 from cggm_pipeline.spec.nearest import did_you_mean
 
 USE: Keys = ("use",)
+MODALITIES: Keys = ("modalities",)
 
 
 def not_in_use(path: Keys, name: str, used: Iterable[str], *, on: On = "value") -> Finding:
